@@ -1,0 +1,66 @@
+"""Everything that can go wrong, by whose fault it is and what the operator can do.
+
+    VflError                    exit code
+    +-- ConfigError             2   the operator's files or options
+    +-- DataError               3   the operator's table
+    +-- PeerError               4   the far end is absent, silent or gone
+    |   +-- ProtocolError       4   the far end broke the protocol
+    +-- ContractError           5   what was agreed forbids this (gates, policies, hashes)
+    +-- SecurityError           6   a key, a certificate or a ciphertext is not what it must be
+
+Exit code 0 is success, 1 a bug of ours (any other exception), 7 a run that can be resumed.
+Our own mistakes are assertions, never one of these.
+"""
+
+from __future__ import annotations
+
+
+class VflError(Exception):
+    """A failure with a place, a reason and a mend."""
+
+    exit_code = 1
+
+    def __init__(self, where: str, what: str, hint: str = "") -> None:
+        super().__init__(f"{where}: {what}" if where else what)
+        self.where = where
+        self.what = what
+        self.hint = hint
+
+
+class ConfigError(VflError):
+    """A configuration file or a command's options cannot be used.  `where` names file:line: key."""
+
+    exit_code = 2
+
+
+class DataError(VflError):
+    """A table cannot be used.  `where` names the file, the line or the column."""
+
+    exit_code = 3
+
+
+class PeerError(VflError):
+    """A peer is absent, silent for longer than agreed, or gone.  `where` names the peer."""
+
+    exit_code = 4
+
+    @property
+    def peer(self) -> str:
+        """The name of the party at fault."""
+        return self.where
+
+
+class ProtocolError(PeerError):
+    """A peer sent what the protocol does not allow."""
+
+
+class ContractError(VflError):
+    """The contract's gates, limits or policies forbid what was asked."""
+
+    exit_code = 5
+
+
+class SecurityError(VflError):
+    """A key, a certificate or an encrypted value is not what it must be."""
+
+    exit_code = 6

@@ -1,0 +1,1 @@
+"""Messages, the coroutines that exchange them, and the drivers that carry them."""
