@@ -1,0 +1,1 @@
+"""Paillier encryption, fixed point and packing over contiguous arrays of residues."""

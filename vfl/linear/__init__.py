@@ -1,0 +1,1 @@
+"""The joint logistic regression: its mathematics, its training and its scoring."""

@@ -1,0 +1,1 @@
+"""A party's own data: reading tables, checking them, and making ids comparable."""

@@ -67,7 +67,7 @@ def decode(kind: type[M], data: bytes) -> M:
     offset = 0
     for name, tag, shape, size in layout:
         fits = type(size) is int and 0 <= size <= len(body) - offset
-        if name not in hints or name in values or not fits:
+        if type(name) is not str or name not in hints or name in values or not fits:
             raise ValueError(f"field {name!r} does not fit")
         values[name] = _rebuild(hints[name], tag, shape, bytes(body[offset : offset + size]))
         offset += size
@@ -121,16 +121,27 @@ def _rebuild(hint: Any, tag: Any, shape: Any, data: bytes) -> Any:
     dtype = array_dtype(hint)
     if dtype is None or tag != dtype.str:
         raise ValueError(f"an array of {tag!r} was not expected")
-    if not isinstance(shape, list) or len(shape) > 3 or any(type(s) is not int or s < 0 for s in shape):
+    if not isinstance(shape, list) or len(shape) > 3 or any(not _is_length(s) for s in shape):
         raise ValueError("bad shape")
     size = math.prod(shape)
     if dtype.kind == "b":
-        if len(data) != -(-size // 8):
-            raise ValueError("shape and bytes disagree")
-        return np.unpackbits(np.frombuffer(data, np.uint8), count=size).astype(bool).reshape(shape)
+        return _flags(data, size).reshape(shape)
     if size * dtype.itemsize != len(data):
         raise ValueError("shape and bytes disagree")
     return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(shape)
+
+
+def _is_length(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= 8 * MAX_MESSAGE
+
+
+def _flags(data: bytes, size: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    if len(data) != -(-size // 8):
+        raise ValueError("shape and bytes disagree")
+    bits = np.unpackbits(np.frombuffer(data, np.uint8))
+    if bits[size:].any():
+        raise ValueError("bits beyond the last flag")
+    return bits[:size].astype(bool)
 
 
 def _scalar(name: str, hint: Any, value: Any) -> Any:

@@ -27,7 +27,7 @@ def ladder_pattern(docstring: str, role: str) -> re.Pattern[str]:
         text = line.strip()
         indent = len(line) - len(line.lstrip())
         arrow = _ARROW.match(text) if indent else None
-        opens = next((close for word, close in _BLOCKS.items() if text.startswith(word)), "")
+        opens = next((close for word, close in _BLOCKS.items() if indent and text.startswith(word)), "")
         if not arrow and not opens:
             continue
         while blocks and indent <= blocks[-1][0]:

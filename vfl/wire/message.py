@@ -19,9 +19,7 @@ A message whose plain fields are worth more or less than their width overrides `
 from __future__ import annotations
 
 import types
-from collections.abc import Hashable
-from dataclasses import dataclass, fields
-from functools import cache
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Protocol, Self, get_args, get_origin, get_type_hints, runtime_checkable
 
 import numpy as np
@@ -71,10 +69,19 @@ class Message:
         return sum((_worth(getattr(self, name)) for name in field_types(type(self))), Disclosed())
 
 
-@cache
-def field_types(kind: Hashable) -> dict[str, Any]:
+_FIELD_TYPES: dict[type[Message], dict[str, Any]] = {}
+
+
+def field_types(kind: type[Message]) -> dict[str, Any]:
     """Return the resolved type of every field of a message kind, refusing any that may not be sent."""
-    assert isinstance(kind, type)
+    # functools.cache would ask mypy to see a class as Hashable, which it does not.
+    if kind not in _FIELD_TYPES:
+        _FIELD_TYPES[kind] = _resolved(kind)
+    return _FIELD_TYPES[kind]
+
+
+def _resolved(kind: type[Message]) -> dict[str, Any]:
+    assert is_dataclass(kind)
     hints = get_type_hints(kind)
     resolved = {f.name: hints[f.name] for f in fields(kind)}
     for name, hint in resolved.items():

@@ -1,0 +1,1 @@
+"""The programs that the institutions start, their files and their command line."""

@@ -1,0 +1,5 @@
+"""`python -m parties`: the same as the command `vfl`."""
+
+from parties.cli import main
+
+main()

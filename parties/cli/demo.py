@@ -1,0 +1,53 @@
+"""`vfl demo`: a generated bank and insurer, from their tables to the report."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from parties.cli.local import outcome
+from parties.cli.voice import TERMINATED, Format, FormatOption, results, say, stop_on_request
+
+CUSTOMERS = 2000
+SEED = 7
+
+
+def add_to(application: typer.Typer) -> None:
+    """Give the application this command."""
+    application.command("demo", epilog="\b\nExample:\n  vfl demo --out demo-run --customers 5000")(demo)
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where everything goes.")] = Path(
+        "demo-run"
+    ),
+    customers: Annotated[
+        int, typer.Option("--customers", metavar="N", min=500, max=10_000_000, help="Common customers.")
+    ] = CUSTOMERS,
+    form: FormatOption = Format.text,
+) -> None:
+    """Try it: a bank, an insurer and a trustee here.
+
+    Generates a portfolio whose truth is known, then trains, scores and reports, with
+    every party in a process of its own over loopback TLS.
+    """
+    from parties.config.packaged import demo_configs
+    from parties.demo.portfolio import write
+    from parties.local import run_local
+
+    portfolio = out / "portfolio"
+    say(f"generating {customers} common customers in {portfolio}")
+    portfolio.mkdir(parents=True, exist_ok=True)
+    write(portfolio, customers, SEED)
+    for source in demo_configs():
+        shutil.copyfile(source, portfolio / source.name)
+    stop_on_request(TERMINATED)
+    results(run_local(portfolio / "job.yaml", out), form, _outcome)
+
+
+def _outcome(run: dict[str, Any]) -> list[str]:
+    truth = Path(run["out"]) / "portfolio" / "truth.json"
+    return [*outcome(run), f"truth    {truth}: what a perfect model reaches"]

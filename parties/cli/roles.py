@@ -1,0 +1,146 @@
+"""`vfl guest`, `vfl host`, `vfl arbiter`: one party's part of a job, each on its own machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from parties.cli.tables import summary_lines
+from parties.cli.voice import Format, FormatOption, results, stop_on_request
+from parties.progress import shown
+from vfl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from parties.config.job import Job, Role
+    from parties.config.party import Party
+
+JobArgument = Annotated[Path, typer.Argument(metavar="JOB", help="The job file that all parties share.")]
+PartyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--party", metavar="FILE", help="The party's own file.  [default: its name and .yaml, beside JOB]"
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Where results go.  [default: `out` of the party's file]"),
+]
+OnceOption = Annotated[bool, typer.Option("--once", help="Serve one run, then end.")]
+PortFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--port-file", metavar="FILE", help="Write the port that is listened on to FILE.", hidden=True
+    ),
+]
+
+guest = typer.Typer(
+    help="The party that holds the labels.",
+    epilog="\b\nExample:\n  vfl guest train job.yaml",
+    rich_markup_mode=None,
+)
+host = typer.Typer(
+    help="A party that holds columns.",
+    epilog="\b\nExample:\n  vfl host serve job.yaml",
+    rich_markup_mode=None,
+)
+arbiter = typer.Typer(
+    help="The party that holds the decryption key, and no data.",
+    epilog="\b\nExample:\n  vfl arbiter serve job.yaml",
+    rich_markup_mode=None,
+)
+
+
+@guest.command("train", epilog="\b\nExample:\n  vfl guest train job.yaml --party bank.yaml --out runs/1")
+def guest_train(
+    job: JobArgument,
+    party: PartyOption = None,
+    out: OutOption = None,
+    form: FormatOption = Format.text,
+) -> None:
+    """Fit the joint model with the other parties, and report on it."""
+    agreed, own = _opened(job, party, "guest")
+    from parties.programs.guest import train
+
+    with shown() as progress:
+        summary = train(agreed, own, out or own.out, progress)
+    results(summary, form, summary_lines)
+
+
+@guest.command(
+    "score", epilog="\b\nExample:\n  vfl guest score job.yaml --input batch.csv --output scores.csv"
+)
+def guest_score(
+    job: JobArgument,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--input", metavar="FILE", help="Customers to score.  [default: `data` of the party's file]"
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="Where scores go.  [default: in the out folder]"),
+    ] = None,
+    party: PartyOption = None,
+    out: OutOption = None,
+    form: FormatOption = Format.text,
+) -> None:
+    """Score common customers with the joint model; needs no labels."""
+    agreed, own = _opened(job, party, "guest")
+    from parties.programs.guest import score
+
+    with shown() as progress:
+        summary = score(agreed, own, out or own.out, progress, input=table, output=output)
+    results(summary, form, summary_lines)
+
+
+@host.command("serve", epilog="\b\nExample:\n  vfl host serve job.yaml --party insurer.yaml --once")
+def host_serve(
+    job: JobArgument,
+    party: PartyOption = None,
+    out: OutOption = None,
+    once: OnceOption = False,
+    port_file: PortFileOption = None,
+) -> None:
+    """Take part in runs that the guest begins, until told to stop."""
+    agreed, own = _opened(job, party, "host")
+    from parties.programs.host import serve
+
+    stop_on_request(0)
+    with shown() as progress:
+        serve(agreed, own, out or own.out, progress, once=once, port_file=port_file)
+
+
+@arbiter.command("serve", epilog="\b\nExample:\n  vfl arbiter serve job.yaml --party trustee.yaml")
+def arbiter_serve(
+    job: JobArgument,
+    party: PartyOption = None,
+    out: OutOption = None,
+    once: OnceOption = False,
+    port_file: PortFileOption = None,
+) -> None:
+    """Decrypt masked sums within the contract's quota, until told to stop."""
+    agreed, own = _opened(job, party, "arbiter")
+    from parties.programs.arbiter import serve
+
+    stop_on_request(0)
+    with shown() as progress:
+        serve(agreed, own, out or own.out, progress, once=once, port_file=port_file)
+
+
+def _opened(job_path: Path, party_path: Path | None, role: Role) -> tuple[Job, Party]:
+    """Return the job, which must pin every certificate, and the party of this role."""
+    from parties.config.job import Job
+    from parties.config.party import Party
+
+    job = Job.load(job_path)
+    _ = job.pins
+    names = {"guest": job.guest, "host": job.hosts[0], "arbiter": job.arbiter}
+    path = party_path or job_path.parent / f"{names[role]}.yaml"
+    party = Party.load(path, job)
+    actual = job.parties[party.party].role
+    if actual != role:
+        raise ConfigError(f"{path}: party", f"{party.party} is this job's {actual}, not its {role}")
+    return job, party

@@ -1,0 +1,189 @@
+"""The party's own file: its table, its addresses, its keys.  No other party sees it.
+
+Paths are relative to the file's folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, PlainSerializer, ValidationInfo
+
+from parties.config.job import Job
+from parties.config.schema import Section, validated
+from parties.config.yaml import Document, dump, load
+
+
+def _beside(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder", Path())
+    return Path(folder) / path.expanduser()
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f'"{text[:60]}" is no address: host:port')
+    return text
+
+
+Place = Annotated[
+    Path,
+    Field(strict=False),
+    AfterValidator(_beside),
+    PlainSerializer(lambda path: str(path.resolve()), when_used="json"),
+]
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class Data(Section):
+    """The party's table."""
+
+    table: Place = Field(description="CSV or Parquet file, one row per customer.", examples=["bank.csv"])
+    id: str = Field(default="id", description="Column with the customer's id, read as text.")
+    label: str | None = Field(
+        default=None,
+        description="Column with the outcome, 1 = bad and 0 = good. The guest's, and only the guest's.",
+        examples=["label"],
+    )
+    split: str | None = Field(
+        default=None,
+        description="The guest's column with the values train and test; without one every row trains.",
+    )
+    drop: tuple[str, ...] = Field(default=(), strict=False, description="Columns that take no part.")
+    categorical: tuple[str, ...] = Field(
+        default=(), strict=False, description="Columns that are categories although they look like numbers."
+    )
+    columns: tuple[str, ...] | None = Field(
+        default=None,
+        strict=False,
+        description="The only columns that take part; empty means all but the dropped.",
+    )
+    score: Place | None = Field(
+        default=None, description="Table of the customers to score; without one the training table is scored."
+    )
+
+
+class Identity(Section):
+    """What the party proves itself with."""
+
+    certificate: Place = Field(description="The party's certificate (PEM).", examples=["bank.crt"])
+    key: Place = Field(
+        description="Its private key (PEM), readable by the owner alone.", examples=["bank.key"]
+    )
+
+
+class Link(Section):
+    """How another party is reached and known."""
+
+    dial: Address | None = Field(
+        default=None, description="The peer's host:port; empty waits until the peer dials this party."
+    )
+    certificate: Place = Field(
+        description="The peer's certificate (PEM), which must be the one the job pins.",
+        examples=["insurer.crt"],
+    )
+
+
+class Compute(Section):
+    """How much of the machine a run may take."""
+
+    processes: int | None = Field(default=None, ge=1, description="Cores to use; empty means all of them.")
+
+
+class Timeouts(Section):
+    """How long to wait, in seconds."""
+
+    connect: float = Field(default=60.0, gt=0, description="Seconds until a peer must have been reached.")
+    message: float = Field(
+        default=600.0, gt=0, description="Seconds until a peer's next message must have come."
+    )
+
+
+class Party(Section):
+    """A party's file."""
+
+    vfl: Literal[1] = Field(description="Version of this file's format.", examples=[1])
+    party: str = Field(description="Which party of the job this is.", examples=["bank"])
+    data: Data | None = Field(default=None, description="The party's table. The arbiter has none.")
+    listen: Address | None = Field(
+        default=None,
+        description="Address on which other parties reach this one. Not needed where nobody dials.",
+        examples=["0.0.0.0:7443"],
+    )
+    identity: Identity = Field(description="The party's certificate and key.")
+    peers: dict[str, Link] = Field(
+        description="Every other party of the job by its name.",
+        examples=[
+            {
+                "insurer": {"dial": "insurer.example.org:7443", "certificate": "insurer.crt"},
+                "trustee": {"dial": "trustee.example.org:7443", "certificate": "trustee.crt"},
+            }
+        ],
+    )
+    compute: Compute = Field(default=Compute(), description="How much of the machine a run may take.")
+    timeouts: Timeouts = Field(default=Timeouts(), description="How long to wait.")
+    out: Place = Field(
+        default=Path("runs"),
+        validate_default=True,
+        description="Folder in which models, scores and reports are put.",
+    )
+
+    @classmethod
+    def load(cls, path: Path, job: Job) -> Party:
+        """Return the party in a file, which must have its part in the job."""
+        document = load(path)
+        party = validated(cls, document, {"folder": path.parent})
+        _check_part(party, job, document)
+        _check_data(party, job, document)
+        _check_peers(party, job, document)
+        return party
+
+    def dump(self, path: Path) -> None:
+        """Write the party with every default filled in and its paths made absolute."""
+        dump(self.model_dump(mode="json"), path)
+
+
+def _check_part(party: Party, job: Job, document: Document) -> None:
+    if party.party not in job.parties:
+        raise document.error(
+            ("party",),
+            f'the job {job.job} has no party "{party.party}"',
+            f"its parties are {', '.join(sorted(job.parties))}",
+        )
+
+
+def _check_data(party: Party, job: Job, document: Document) -> None:
+    role = job.parties[party.party].role
+    if role == "arbiter":
+        if party.data is not None:
+            raise document.error(("data",), "an arbiter holds no data", "remove the section")
+        return
+    if party.data is None:
+        raise document.error(("data",), "missing", f"a {role} needs a table")
+    if role == "guest" and party.data.label is None:
+        raise document.error(("data", "label"), "missing", "the guest holds the labels: name their column")
+    for key in ("label", "split"):
+        if role == "host" and getattr(party.data, key) is not None:
+            raise document.error(
+                ("data", key),
+                f"only the guest has a {key}",
+                "remove the key, and name the column under data.drop",
+            )
+
+
+def _check_peers(party: Party, job: Job, document: Document) -> None:
+    others = set(job.parties) - {party.party}
+    for name in party.peers:
+        if name not in others:
+            what = "is this party itself" if name == party.party else f"is no party of the job {job.job}"
+            raise document.error(("peers", name), what, f"the peers are {', '.join(sorted(others))}")
+    for name in sorted(others - set(party.peers)):
+        raise document.error(("peers",), f"{name} is missing", "say how each other party is reached")
+    for name, link in party.peers.items():
+        if link.dial is None and party.listen is None:
+            raise document.error(
+                ("peers", name),
+                f"{name} cannot be reached: this party neither dials it nor listens",
+                f"give peers.{name}.dial, or listen",
+            )

@@ -1,0 +1,150 @@
+"""The sections of a job: each a subject on which the parties agree, with its defaults."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from parties.config.schema import Section
+from vfl.gates import GATES, MANY_ITERATIONS, GateName
+
+
+class AlignmentRules(Section):
+    """How ids are made comparable before customers are matched."""
+
+    strip: bool = Field(default=True, description="Drop blanks at both ends of an id.")
+    case: Literal["keep", "lower", "upper"] = Field(default="keep", description="Letter case of ids.")
+    nfkc: bool = Field(
+        default=True, description="Unicode-normalise ids (NFKC), so that look-alike forms match."
+    )
+    blanks: Literal["refuse", "drop"] = Field(
+        default="refuse",
+        description="What to do with rows that have no id: refuse the table, or drop the rows.",
+    )
+    duplicates: Literal["refuse", "drop"] = Field(
+        default="refuse",
+        description="What to do with an id that occurs twice: refuse the table, or keep its first row.",
+    )
+    min_intersection: int = Field(
+        default=100,
+        ge=1,
+        description="Common customers below which nobody learns who they are, and the run ends.",
+    )
+
+
+class FeatureRules(Section):
+    """How columns become model inputs, on every party alike."""
+
+    kind: Literal["woe", "standard"] = Field(
+        default="woe",
+        description="woe: bins with their weight of evidence, as in a scorecard. "
+        "standard: z-scores, with blanks imputed and categories one-hot.",
+    )
+    bins: int = Field(default=10, ge=2, le=64, description="Quantile bins per numeric column.")
+
+
+class ModelRules(Section):
+    """The joint model and how exactly it is fitted."""
+
+    kind: Literal["logistic"] = Field(default="logistic", description="Logistic regression.")
+    C: float = Field(
+        default=1.0, gt=0, description="Inverse strength of the ridge penalty, as in scikit-learn."
+    )
+    sigmoid: Literal["separable", "taylor"] = Field(
+        default="separable",
+        description="separable: the exact sigmoid, to the tolerance. "
+        "taylor: the classic straight line, for comparison; it keeps the ranking and biases the PD.",
+    )
+    tolerance: float = Field(
+        default=1.0e-5,
+        gt=0,
+        le=0.1,
+        description="Gradient norm at which a party is content; the fit ends when all are.",
+    )
+    max_iter: int = Field(
+        default=40,
+        ge=1,
+        le=1000,
+        description=f"Iterations at most. More than {MANY_ITERATIONS} need the gate many_iterations.",
+    )
+
+
+class ScorecardRules(Section):
+    """The scale of the points."""
+
+    base_score: float = Field(default=600.0, description="Points at the base odds.")
+    base_odds: float = Field(default=50.0, gt=0, description="Good : bad odds that earn the base score.")
+    pdo: float = Field(default=20.0, gt=0, description="Points that double the odds.")
+
+
+class EncryptionRules(Section):
+    """The Paillier encryption under which sums travel."""
+
+    bits: int = Field(
+        default=2048,
+        ge=2048,
+        le=8192,
+        multiple_of=256,
+        description="Key length in bits: 2048, or 3072 for the long run.",
+    )
+    randomiser_bits: Literal["half", 448, 320] = Field(
+        default="half",
+        description="Length of encryption exponents. half: half the key, which rests on factoring alone. "
+        "448 and 320 are two to three times faster and assume in addition that discrete logarithms "
+        "with exponents this short are as hard in the group of N-th powers as with long ones.",
+    )
+    decryptions: int = Field(
+        default=2000,
+        ge=1,
+        description="Ciphertexts that the arbiter decrypts for one party in one run, at most.",
+    )
+
+
+class DisclosureRules(Section):
+    """What parties learn on purpose."""
+
+    woe_to_host: bool = Field(
+        default=True,
+        description="Whether the host learns the weight of evidence, and so the bad rate, of its own bins. "
+        "Without it the host's columns enter the model as codes.",
+    )
+    scores: Literal["point", "exact"] = Field(
+        default="point",
+        description="How exactly the guest learns the host's part of a score. point: rounded to one "
+        "scorecard point. exact: in full; of a binned scorecard that identifies the host's whole row.",
+    )
+    metrics: tuple[Literal["train", "test"], ...] = Field(
+        default=("train", "test"),
+        strict=False,
+        description="Splits on which the joint model is measured: the guest learns the host's part of the "
+        "score of each of their rows.",
+    )
+    host_columns: Literal["anonymous", "named"] = Field(
+        default="anonymous", description="Whether the guest sees the names of the host's columns, or numbers."
+    )
+    joined_coefficients: bool = Field(
+        default=False,
+        description="Whether the parties show each other their coefficients for one joint table.",
+    )
+
+    @field_validator("metrics")
+    @classmethod
+    def _in_order(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(split for split in ("train", "test") if split in value)
+
+
+class GateRules(Section):
+    """Exceptions to the limits that protect individual rows."""
+
+    allow: tuple[GateName, ...] = Field(
+        default=(),
+        strict=False,
+        description="Limits that this job may breach:\n"
+        + "\n".join(f"{name}: {meaning}" for name, meaning in GATES.items()),
+    )
+
+    @field_validator("allow")
+    @classmethod
+    def _in_order(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(set(value)))

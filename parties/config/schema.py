@@ -1,0 +1,163 @@
+"""What the two configuration files have in common: strict sections, and errors in plain words.
+
+A `Section` refuses unknown keys and wrong types and cannot be changed once read.  `validated`
+turns the first thing that is wrong, in the order of the file, into a ConfigError with its line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from parties.config.yaml import Document, Key
+from vfl.errors import ConfigError
+
+S = TypeVar("S", bound="Section")
+
+
+class Section(BaseModel):
+    """A mapping of a configuration file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def validated(section: type[S], document: Document, context: Any = None) -> S:
+    """Return the section that a document holds; raise ConfigError on the first thing wrong."""
+    try:
+        return section.model_validate(document.data, context=context)
+    except ValidationError as error:
+        problems = [(tuple(k for k in e["loc"] if k != "[key]"), e) for e in error.errors(include_url=False)]
+        key, first = min(problems, key=lambda p: document.line(p[0]))
+        raise _in_words(section, document, key, dict(first)) from None
+
+
+def sections_in(annotation: Any) -> tuple[type[Section] | None, bool]:
+    """Return the section that a field holds, if any, and whether it holds one per free key."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation, False
+    for inner in get_args(annotation):
+        found, _ = sections_in(inner)
+        if found:
+            return found, get_origin(annotation) is dict
+    return None, False
+
+
+def choices(annotation: Any) -> tuple[Any, ...]:
+    """Return the values among which a field chooses; none for a free one."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return tuple(c for inner in get_args(annotation) for c in choices(inner))
+
+
+def dotted_keys(section: type[Section], prefix: str = "") -> Iterator[str]:
+    """Yield every key of a section and of those inside it; a free key reads NAME."""
+    for name, info in section.model_fields.items():
+        yield prefix + name
+        inner, keyed = sections_in(info.annotation)
+        if inner:
+            yield from dotted_keys(inner, f"{prefix}{name}.{'NAME.' if keyed else ''}")
+
+
+def _around(section: type[Section], key: Key) -> type[Section] | None:
+    """Return the section in which a key stands."""
+    found: type[Section] | None = section
+    keyed = False
+    for name in key[:-1]:
+        if keyed:
+            keyed = False
+        elif found and name in found.model_fields:
+            found, keyed = sections_in(found.model_fields[str(name)].annotation)
+        else:
+            return None
+    return found
+
+
+def _in_words(section: type[Section], document: Document, key: Key, problem: dict[str, Any]) -> ConfigError:
+    named = key
+    while named and isinstance(named[-1], int):
+        named = named[:-1]
+    around = _around(section, named)
+    name = str(named[-1]) if named else ""
+    info = around.model_fields.get(name) if around else None
+    meaning = re.split(r"(?<=\.)\s|:?\n", (info and info.description) or "")[0].rstrip(".")
+    match problem["type"]:
+        case "extra_forbidden":
+            return document.error(key, "unknown key", _spelling(section, around, name))
+        case "missing":
+            return document.error(key, "missing", meaning)
+        case "literal_error":
+            offered = [str(choice) for choice in choices(info.annotation)] if info else []
+            return document.error(key, _complaint(problem), _closest(str(problem["input"]), offered))
+        case "value_error":
+            return document.error(key, _complaint(problem))
+    return document.error(key, _complaint(problem), meaning)
+
+
+def _spelling(section: type[Section], around: type[Section] | None, name: str) -> str:
+    here = list(around.model_fields) if around else []
+    elsewhere = {k.rpartition(".")[2]: k for k in dotted_keys(section) if "." in k}
+    if close := _closest(name, here):
+        return close
+    if name in elsewhere:
+        return f"did you mean {elsewhere[name]}?"
+    return f"the keys here are {', '.join(here)}" if here else ""
+
+
+def _closest(word: str, offered: list[str]) -> str:
+    close = difflib.get_close_matches(word, offered, 1, 0.6)
+    return f"did you mean {close[0]}?" if close else ""
+
+
+_WANTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "path_type": "a path",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping: lines of `key: value`",
+    "model_type": "a mapping: lines of `key: value`",
+}
+
+_BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("greater than", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("less than", "lt"),
+    "multiple_of": ("a multiple of", "multiple_of"),
+}
+
+
+def _complaint(problem: dict[str, Any]) -> str:
+    kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
+    if kind == "literal_error":
+        return f"must be {str(context['expected']).replace(chr(39), '')}, is {_shown(given)}"
+    if kind in _WANTED:
+        return f"must be {_WANTED[kind]}, is {_shown(given)}"
+    if kind in _BOUNDS:
+        words, bound = _BOUNDS[kind]
+        return f"must be {words} {context[bound]:g}, is {_shown(given)}"
+    return str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return str(value).lower()
+        case str():
+            return f'the text "{value[:60]}"'
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case _:
+            return str(value)

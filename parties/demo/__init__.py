@@ -1,0 +1,1 @@
+"""A portfolio to try the toolkit on: a bank's and an insurer's customers, generated."""

@@ -1,0 +1,131 @@
+"""What a party's own table and keys say before any peer is met.
+
+Raises what a run would raise later: DataError and ConfigError for the table, ContractError for a
+closed gate, SecurityError for a certificate that is not the pinned one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from parties.config.job import Job
+from parties.config.party import Data, Party
+from vfl.errors import ContractError, DataError, SecurityError
+from vfl.gates import FEW_EVENTS, FEW_HOST_COLUMNS, Gates
+from vfl.table.ids import CleanIds, IdRules, normalised
+from vfl.table.read import check_columns, read_table
+from vfl.table.table import Categorical, Column, Table
+
+
+def inspect(job: Job, party: Party, gates: Gates) -> dict[str, Any]:
+    """Return what is there of one party, as plain values."""
+    role = job.parties[party.party].role
+    found: dict[str, Any] = {"party": party.party, "role": role, "identity": _identity(job, party)}
+    if party.data is None:
+        return found
+    table = read_training(party.data)
+    check_columns(table)
+    found["train"] = _described(table, _cleaned(job, table)) | {"splits": _splits(table, gates)}
+    if role == "host" and len(table.columns) < FEW_HOST_COLUMNS:
+        gates.refuse("few_host_columns", table.source, f"{len(table.columns)} columns take part")
+    if party.data.score is not None:
+        batch = _read_batch(party.data, table)
+        check_columns(batch, constant=False)
+        found["score"] = _described(batch, _cleaned(job, batch))
+    return found
+
+
+def read_training(data: Data) -> Table:
+    """Return the table from which a party trains."""
+    return read_table(
+        data.table,
+        id=data.id,
+        label=data.label,
+        split=data.split,
+        columns=data.columns,
+        categorical=data.categorical,
+        drop=data.drop,
+    )
+
+
+def _read_batch(data: Data, trained: Table) -> Table:
+    assert data.score is not None
+    categories = [name for name, column in trained.columns.items() if isinstance(column, Categorical)]
+    return read_table(data.score, id=data.id, columns=list(trained.columns), categorical=categories)
+
+
+def _cleaned(job: Job, table: Table) -> CleanIds:
+    rules = job.alignment
+    ids = normalised(table.ids, IdRules(**rules.model_dump(exclude={"min_intersection"})), table.source)
+    if len(ids) < rules.min_intersection:
+        what = f"{len(ids)} customers cannot have {rules.min_intersection} in common with others"
+        raise ContractError(table.source, what, "see alignment.min_intersection in the job")
+    return ids
+
+
+def _described(table: Table, ids: CleanIds) -> dict[str, Any]:
+    return {
+        "file": table.source,
+        "rows": len(table),
+        "customers": len(ids),
+        "blank_ids": ids.blanks,
+        "repeated_ids": ids.duplicates,
+        "columns": [
+            {
+                "name": name,
+                "kind": "categorical" if isinstance(column, Categorical) else "numeric",
+                "blank": int(column.blank.sum()),
+                "distinct": _distinct(column),
+            }
+            for name, column in table.columns.items()
+        ],
+    }
+
+
+def _distinct(column: Column) -> int:
+    shown = column.values[~column.blank]
+    return len(set(shown.tolist())) if isinstance(column, Categorical) else len(np.unique(shown))
+
+
+def _splits(table: Table, gates: Gates) -> dict[str, dict[str, int]]:
+    """Return rows and events by split; nothing for a table without labels."""
+    if table.label is None:
+        return {}
+    split = np.full(len(table), "train", object) if table.split is None else table.split
+    unknown = sorted(set(split.tolist()) - {"train", "test"})
+    if unknown:
+        raise DataError(
+            table.source, f"the split has the value {unknown[0]!r}", "it knows train and test only"
+        )
+    parts: dict[str, dict[str, int]] = {}
+    for name in ("train", "test"):
+        label = table.label[split == name]
+        if len(label):
+            parts[name] = {"rows": len(label), "events": int(label.sum())}
+    train = parts.get("train", {"rows": 0, "events": 0})
+    fewest = min(train["events"], train["rows"] - train["events"])
+    if fewest < FEW_EVENTS:
+        gates.refuse(
+            "few_events", table.source, f"{fewest} training rows in the rarer class, not {FEW_EVENTS}"
+        )
+    return parts
+
+
+def _identity(job: Job, party: Party) -> str:
+    """Return whether the party's certificate is the pinned one."""
+    from vfl.wire.certificates import fingerprint, load_certificate, load_identity
+
+    pin = job.parties[party.party].certificate
+    if pin is None:
+        return "not pinned"
+    own = load_identity(party.party, party.identity.key, party.identity.certificate)
+    certificates = {party.party: (party.identity.certificate, own.certificate_pem)}
+    for name, link in party.peers.items():
+        if job.parties[name].certificate is not None:
+            certificates[name] = (link.certificate, load_certificate(link.certificate))
+    for name, (path, pem) in certificates.items():
+        if fingerprint(pem) != job.parties[name].certificate:
+            raise SecurityError(str(path), f"is not the certificate that the job pins for {name}")
+    return "pinned"

@@ -1,0 +1,1 @@
+"""Private set intersection: which customers two parties share, and one order of them."""

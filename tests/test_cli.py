@@ -1,0 +1,208 @@
+"""Commands, as transcripts: what was typed, what came out, and with which exit code.
+
+A transcript under `sessions/` is prose between directives:
+
+    --- replace in FILE: OLD -> NEW     edit a file; \\n is a line end, \\t a tab
+    --- run: COMMAND                    what is typed
+    --- exit: CODE                      the exit code
+    --- stdout:                         then the lines of stdout, up to an empty one; "." is an empty line
+    --- stderr:                         the same for stderr
+
+Each starts in a folder with the files of `sessions/files`.  Fingerprints and hashes read `...`.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from parties.config.packaged import demo_configs
+from parties.crew import Crew, PartyFailedError
+from parties.progress import Lines
+
+SESSIONS = Path(__file__).parent / "sessions"
+
+COMMANDS = (
+    ["demo"],
+    ["local"],
+    ["check"],
+    ["init"],
+    ["guest"],
+    ["guest", "train"],
+    ["guest", "score"],
+    ["host"],
+    ["host", "serve"],
+    ["arbiter"],
+    ["arbiter", "serve"],
+)
+
+HEAVY = {"numpy", "pandas", "grpc", "sklearn", "pydantic", "ruamel", "cryptography", "rich", "pyarrow"}
+
+
+def vfl(arguments: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as an operator does."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "parties", *arguments],
+        cwd=folder,
+        env=os.environ | {"COLUMNS": "80"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def replace(folder: Path, directive: str) -> None:
+    """Carry out `FILE: OLD -> NEW`."""
+    name, _, edit = directive.partition(": ")
+    old, _, new = edit.replace("\\n", "\n").replace("\\t", "\t").partition(" -> ")
+    text = (folder / name).read_text(encoding="utf-8")
+    assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {name}"
+    (folder / name).write_text(text.replace(old, new), encoding="utf-8")
+
+
+def masked(text: str) -> list[str]:
+    """Return lines without what differs from run to run."""
+    return [re.sub(r"[0-9a-f]{64}", "...", line) or "." for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("session", sorted(SESSIONS.glob("*.txt")), ids=lambda path: path.stem)
+def test_a_session_runs_as_written(session: Path, tmp_path: Path) -> None:
+    shutil.copytree(SESSIONS / "files", tmp_path, dirs_exist_ok=True)
+    done = None
+    for block in re.split(r"^--- ", session.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        directive, _, rest = block.partition("\n")
+        word, _, argument = directive.partition(": " if ": " in directive else ":")
+        lines = list(itertools.takewhile(bool, rest.split("\n")))
+        if word.startswith("replace in "):
+            replace(tmp_path, directive.removeprefix("replace in "))
+        elif word == "run":
+            done = vfl(shlex.split(argument)[1:], tmp_path)
+        elif word == "exit":
+            assert done and done.returncode == int(argument), done and done.stderr
+        else:
+            assert masked(getattr(done, word)) == lines
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_the_help_of_a_command_ends_with_an_example(command: list[str], tmp_path: Path) -> None:
+    done = vfl([*command, "--help"], tmp_path)
+    lines = done.stdout.rstrip().splitlines()
+    assert done.returncode == 0
+    assert lines[-2].strip() == "Example:"
+    assert lines[-1].strip().startswith("vfl " + command[0])
+    assert max(map(len, lines)) <= 80
+
+
+def test_help_loads_nothing_heavy_and_answers_at_once(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "sys.argv = ['vfl', '--help']\n"
+        "from parties.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n    pass\n"
+        "print(*sys.modules, file=sys.stderr)\n"
+    )
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert not HEAVY & set(done.stderr.split())
+    assert time.monotonic() - begun < 5  # generous: the test machine may be busy
+
+
+def test_a_bug_is_called_a_bug_and_its_place_is_shown_on_request(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from parties.cli.voice import exit_code\n"
+        "def command():\n    raise ValueError('a mistake of ours')\n"
+        "sys.exit(exit_code(command))\n"
+    )
+    for debug in ("", "1"):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"VFL_DEBUG": debug},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 1
+        assert "vfl: error: this is a bug: ValueError: a mistake of ours\n" in done.stderr
+        assert ("Traceback" in done.stderr) == bool(debug)
+
+
+def test_results_are_alone_on_stdout(tmp_path: Path) -> None:
+    done = vfl(["init", "--role", "arbiter", "--format", "json", "here"], tmp_path)
+    assert json.loads(done.stdout)["files"] == ["here/arbiter.yaml", "here/arbiter.key", "here/arbiter.crt"]
+    assert done.stderr.startswith("vfl: wrote ")
+    assert (tmp_path / "here/arbiter.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_files_that_init_writes_fit_together(tmp_path: Path) -> None:
+    shutil.copy(SESSIONS / "files" / "bank.csv", tmp_path / "guest.csv")
+    shutil.copy(SESSIONS / "files" / "insurer.csv", tmp_path / "host.csv")
+    for role in ("guest", "host", "arbiter"):
+        assert vfl(["init", "--role", role, "."], tmp_path).returncode == 0
+    job = tmp_path / "job.yaml"
+    text = job.read_text(encoding="utf-8").replace("min_intersection: 100", "min_intersection: 5")
+    job.write_text(text.replace("allow: []", "allow: [few_events]"), encoding="utf-8")
+    done = vfl(["check", "job.yaml", "--format", "json"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["pinned"] == ["guest"]
+    assert [(p["party"], p["identity"]) for p in found["parties"]] == [
+        ("arbiter", "not pinned"),
+        ("guest", "pinned"),
+        ("host", "not pinned"),
+    ]
+    pin = re.search("[0-9a-f]{64}", job.read_text(encoding="utf-8"))
+    assert pin
+    job.write_text(job.read_text(encoding="utf-8").replace(pin[0], "0" * 64), encoding="utf-8")
+    done = vfl(["check", "job.yaml", "--party", "guest.yaml"], tmp_path)
+    assert (done.returncode, done.stderr) == (
+        6,
+        "vfl: error: guest.crt: is not the certificate that the job pins for guest\n",
+    )
+
+
+def test_a_party_that_fails_on_this_machine_is_reported_in_its_own_words(tmp_path: Path) -> None:
+    folder = shutil.copytree(SESSIONS / "files", tmp_path / "arbiter")
+    shutil.move(folder / "trustee.yaml", folder / "party.yaml")
+    with pytest.raises(PartyFailedError) as failure, Crew(folder / "job.yaml", io.StringIO()) as crew:
+        crew.serve("trustee", "arbiter", folder)
+    assert failure.value.exit_code == 5
+    assert str(failure.value) == "trustee: small: no certificate is pinned for bank, insurer, trustee"
+    assert (folder / "log.txt").read_text(encoding="utf-8").count("no certificate is pinned") == 1
+
+
+def test_plain_progress_is_one_line_a_phase_and_one_every_ten_seconds() -> None:
+    now = [0.0]
+    stream = io.StringIO()
+    progress = Lines(stream, clock=lambda: now[0])
+    progress.phase("aligning")
+    progress.phase("training", total=40)
+    for second in range(1, 26):
+        now[0] = float(second)
+        progress.advance(second, f"iteration {second}")
+    assert stream.getvalue().splitlines() == [
+        "vfl: aligning",
+        "vfl: training",
+        "vfl: training: iteration 10, 25%, 30 s left",
+        "vfl: training: iteration 20, 50%, 20 s left",
+    ]
+
+
+def test_the_demo_finds_its_four_files() -> None:
+    assert [path.name for path in demo_configs()] == ["bank.yaml", "insurer.yaml", "job.yaml", "trustee.yaml"]

@@ -1,0 +1,261 @@
+"""The job and the party's file: what they accept, what they refuse, and where they point."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from parties.config.job import Job
+from parties.config.party import Party
+from vfl.errors import ConfigError, ContractError
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+PIN = "sha256:" + "0123456789abcdef" * 4
+
+JOB = """\
+vfl: 1
+job: small
+purpose: a test
+parties:
+  bank: {role: guest}
+  insurer: {role: host}
+  trustee: {role: arbiter}
+"""
+
+BANK = """\
+vfl: 1
+party: bank
+data: {table: tables/bank.csv, label: label}
+identity: {certificate: bank.crt, key: /keys/bank.key}
+peers:
+  insurer: {dial: "insurer.example.org:7443", certificate: insurer.crt}
+  trustee: {dial: "[::1]:7443", certificate: trustee.crt}
+"""
+
+INSURER = """\
+vfl: 1
+party: insurer
+data: {table: insurer.csv}
+listen: 0.0.0.0:7443
+identity: {certificate: insurer.crt, key: insurer.key}
+peers:
+  bank: {certificate: bank.crt}
+  trustee: {certificate: trustee.crt}
+"""
+
+
+def job(text: str, folder: Path) -> Job:
+    """Load a job from a text."""
+    (folder / "job.yaml").write_text(text, encoding="utf-8")
+    return Job.load(folder / "job.yaml")
+
+
+def party(text: str, folder: Path) -> Party:
+    """Load a party of the small job from a text."""
+    (folder / "party.yaml").write_text(text, encoding="utf-8")
+    return Party.load(folder / "party.yaml", job(JOB, folder))
+
+
+def complaint(error: ConfigError, folder: Path) -> str:
+    """Return what an error says, without its folder."""
+    return str(error).removeprefix(f"{folder}/")
+
+
+def test_a_job_fills_in_its_defaults(tmp_path: Path) -> None:
+    small = job(JOB, tmp_path)
+    assert (small.guest, small.hosts, small.arbiter) == ("bank", ("insurer",), "trustee")
+    assert (small.features.bins, small.model.max_iter, small.encryption.bits) == (10, 40, 2048)
+    assert small.disclosure.metrics == ("train", "test")
+    assert small.gates.allow == ()
+
+
+def test_the_contract_hash_counts_meaning_and_not_layout(tmp_path: Path) -> None:
+    small = job(JOB, tmp_path)
+    same = job(f"# a comment\nmodel: {{C: 1, max_iter: 40}}\n{JOB}gates: {{allow: []}}\n", tmp_path)
+    assert same.contract_hash() == small.contract_hash()
+    for other in ("model: {C: 2}", "alignment: {case: lower}", "disclosure: {metrics: [test]}"):
+        assert job(f"{JOB}{other}\n", tmp_path).contract_hash() != small.contract_hash()
+    one, two = (
+        f"{JOB}gates: {{allow: [{names}]}}\n" for names in ("few_rows, small_bins", "small_bins, few_rows")
+    )
+    assert job(one, tmp_path).contract_hash() == job(two, tmp_path).contract_hash()
+
+
+def test_the_contract_hash_is_that_of_canonical_json(tmp_path: Path) -> None:
+    # A change of this vector changes what parties have signed: it needs a new format version.
+    small = job(JOB.replace("a test", "Prüfung"), tmp_path)
+    text = json.dumps(small.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    assert text.startswith('{"alignment":{"blanks":"refuse","case":"keep","duplicates":"refuse"')
+    assert '"purpose":"Pr\\u00fcfung"' in text
+    assert '"tolerance":1e-05' in text
+    assert small.contract_hash() == hashlib.sha256(text.encode()).hexdigest()
+    assert small.contract_hash() == "ceafbe94dbac6f50ad2fc27dfcfac3192333bcaa2a04b248cf45de6c4705906e"
+
+
+def test_a_dumped_job_loads_to_an_equal_one(tmp_path: Path) -> None:
+    original = job(JOB.replace("{role: guest}", f'{{role: guest, certificate: "{PIN}"}}'), tmp_path)
+    original.dump(tmp_path / "copy.yaml")
+    copy = Job.load(tmp_path / "copy.yaml")
+    assert copy == original
+    assert copy.contract_hash() == original.contract_hash()
+
+
+def test_a_job_without_all_pins_cannot_run_between_institutions(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="no certificate is pinned for insurer, trustee"):
+        _ = job(JOB.replace("{role: guest}", f'{{role: guest, certificate: "{PIN}"}}'), tmp_path).pins
+    pinned = JOB
+    for role in ("guest", "host", "arbiter"):
+        pinned = pinned.replace(f"role: {role}", f'role: {role}, certificate: "{PIN}"')
+    assert job(pinned, tmp_path).pins == {"bank": PIN, "insurer": PIN, "trustee": PIN}
+
+
+def test_many_iterations_need_their_gate(tmp_path: Path) -> None:
+    many = f"{JOB}model: {{max_iter: 41}}\n"
+    with pytest.raises(ContractError) as refusal:
+        job(many, tmp_path).open_gates()
+    assert refusal.value.hint.endswith("gates.allow: [many_iterations]")
+    allowed = job(f"{many}gates: {{allow: [many_iterations]}}\n", tmp_path).open_gates()
+    assert allowed.overridden == ["many_iterations: model.max_iter: 41 iterations asked for"]
+    assert job(JOB, tmp_path).open_gates().overridden == []
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ("features: {bins: 1}", "features.bins: must be at least 2, is 1"),
+        ("features: {bins: 65}", "features.bins: must be at most 64, is 65"),
+        ("features: {bins: true}", "features.bins: must be a whole number, is true"),
+        ("features: {bins: 10.0}", "features.bins: must be a whole number, is 10.0"),
+        ("model: {C: 0}", "model.C: must be greater than 0, is 0"),
+        ("model: {C: .inf}", "model.C: must be a finite number, is inf"),
+        ("model: {C: null}", "model.C: must be a number, is empty"),
+        ("model: 3", "model: must be a mapping: lines of `key: value`, is 3"),
+        ("encryption: {bits: 1792}", "encryption.bits: must be at least 2048, is 1792"),
+        ("encryption: {bits: 2100}", "encryption.bits: must be a multiple of 256, is 2100"),
+        (
+            "encryption: {randomiser_bits: 256}",
+            "encryption.randomiser_bits: must be half, 448 or 320, is 256",
+        ),
+        ("alignment: {strip: yes}", 'alignment.strip: must be true or false, is the text "yes"'),
+        ("disclosure: {metrics: [dev]}", 'disclosure.metrics[0]: must be train or test, is the text "dev"'),
+        ("scorecard: {pdo: -20}", "scorecard.pdo: must be greater than 0, is -20"),
+        ("purpose: again", "purpose: duplicate key, first on line 3"),
+    ],
+)
+def test_a_bad_value_is_told_in_plain_words_with_its_line(tmp_path: Path, extra: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        job(f"{JOB}{extra}\n", tmp_path)
+    assert complaint(error.value, tmp_path) == f"job.yaml:8: {said}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("vfl: 1", "vfl: 2", "job.yaml:1: vfl: must be 1, is 2"),
+        ("small", "Small", 'job.yaml:2: job: "Small" is no job name: a-z, 0-9 and -, up to 64 of them'),
+        ("a test", '" "', "job.yaml:3: purpose: must not be blank"),
+        ("purpose: a test\n", "", "job.yaml:1: purpose: missing"),
+        ("{role: host}", "{}", "job.yaml:6: parties.insurer.role: missing"),
+        ("role: arbiter", "role: host", "job.yaml:4: parties: needs exactly one arbiter, not 0"),
+        (
+            "{role: host}",
+            "{role: host, certificate: abc}",
+            "job.yaml:6: parties.insurer.certificate: must be sha256:",
+        ),
+        (
+            "insurer",
+            "arbiter",
+            "job.yaml:4: parties: a party named arbiter that is the host would be mistaken",
+        ),
+    ],
+)
+def test_a_bad_job_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        job(JOB.replace(old, new), tmp_path)
+    assert complaint(error.value, tmp_path).startswith(said)
+
+
+def test_the_first_of_several_mistakes_in_the_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        job(f"{JOB}zeal: 1\nmodel: {{C: x}}\nalignment: {{strip: 3}}\n", tmp_path)
+    assert complaint(error.value, tmp_path) == "job.yaml:8: zeal: unknown key"
+
+
+def test_paths_of_a_party_start_at_its_folder(tmp_path: Path) -> None:
+    bank = party(BANK, tmp_path)
+    assert bank.data is not None
+    assert bank.data.table == tmp_path / "tables" / "bank.csv"
+    assert bank.identity.key == Path("/keys/bank.key")
+    assert bank.peers["insurer"].certificate == tmp_path / "insurer.crt"
+    assert bank.out == tmp_path / "runs"
+
+
+def test_a_dumped_party_says_the_same_from_anywhere(tmp_path: Path) -> None:
+    bank = party(BANK, tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    bank.dump(elsewhere / "party.yaml")
+    again = Party.load(elsewhere / "party.yaml", job(JOB, tmp_path))
+    assert again.model_dump(mode="json") == bank.model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "said"),
+    [
+        (BANK, "party: bank", "party: bnk", 'party.yaml:2: party: the job small has no party "bnk"'),
+        (BANK, "party: bank", "party: trustee", "party.yaml:3: data: an arbiter holds no data"),
+        (BANK, ", label: label", "", "party.yaml:3: data.label: missing"),
+        (INSURER, "data: {table: insurer.csv}\n", "", "party.yaml:1: data: missing"),
+        (
+            INSURER,
+            "insurer.csv",
+            "insurer.csv, label: bad",
+            "party.yaml:3: data.label: only the guest has a label",
+        ),
+        (
+            INSURER,
+            "insurer.csv",
+            "insurer.csv, split: part",
+            "party.yaml:3: data.split: only the guest has a split",
+        ),
+        (INSURER, "listen: 0.0.0.0:7443\n", "", "party.yaml:6: peers.bank: bank cannot be reached"),
+        (INSURER, "0.0.0.0:7443", "7443", "party.yaml:4: listen: must be text, is 7443"),
+        (
+            INSURER,
+            "0.0.0.0:7443",
+            "localhost:x",
+            'party.yaml:4: listen: "localhost:x" is no address: host:port',
+        ),
+        (
+            BANK,
+            "org:7443",
+            "org:70000",
+            'party.yaml:6: peers.insurer.dial: "insurer.example.org:70000" is no',
+        ),
+        (BANK, "  insurer:", "  insurers:", "party.yaml:6: peers.insurers: is no party of the job small"),
+        (BANK, "  insurer:", "  bank:", "party.yaml:6: peers.bank: is this party itself"),
+        (INSURER, "  bank: {certificate: bank.crt}\n", "", "party.yaml:6: peers: bank is missing"),
+        (
+            BANK,
+            "identity: {certificate: bank.crt, ",
+            "identity: {",
+            "party.yaml:4: identity.certificate: missing",
+        ),
+        (BANK, "tables/bank.csv", "[]", "party.yaml:3: data.table: must be a path, is a list"),
+    ],
+)
+def test_a_bad_party_is_refused(tmp_path: Path, text: str, old: str, new: str, said: str) -> None:
+    assert old in text
+    with pytest.raises(ConfigError) as error:
+        party(text.replace(old, new), tmp_path)
+    assert complaint(error.value, tmp_path).startswith(said)
+
+
+@pytest.mark.parametrize("folder", ["demo", "give_credit", "default_credit"])
+def test_the_configurations_that_come_with_the_project_are_valid(folder: str) -> None:
+    shipped = Job.load(CONFIGS / folder / "job.yaml")
+    for name in shipped.parties:
+        assert Party.load(CONFIGS / folder / f"{name}.yaml", shipped).party == name

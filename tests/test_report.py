@@ -1,0 +1,228 @@
+"""The report says what the run says, loads nothing, and says less when it knows less."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from parties.report import content, plots, render
+from vfl.stats.metrics import evaluate
+
+VOID = {"meta", "link", "br", "img"}
+
+
+class Page(HTMLParser):
+    """The elements, ids and text of a page; every element must be closed where it was opened."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.elements, self.ids, self.words = [], [], [], []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append(tag)
+        self.ids += [value for name, value in attributes if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append(tag)
+        self.ids += [value for name, value in attributes if name == "id"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] != "style":
+            self.words += data.split()
+
+    @property
+    def text(self):
+        return " ".join(self.words)
+
+
+@pytest.fixture(scope="module")
+def scores():
+    rng = np.random.default_rng(3)
+    y = (rng.random(1500) < 0.15).astype(np.int8)
+    alone = 1 / (1 + np.exp(2 - y - 0.8 * rng.normal(size=1500)))
+    joint = 1 / (1 + np.exp(2 - 2 * y - 0.8 * rng.normal(size=1500)))
+    return {"y": y, "joint": joint, "guest_only": alone}
+
+
+def a_run(scores):
+    models = {m: evaluate(scores["y"], scores[m]) for m in ("joint", "guest_only")}
+    return {
+        "vfl": "0.1.0",
+        "job": "retail loans",
+        "purpose": "joint default model",
+        "contract": "ab12" * 16,
+        "run": "r-7",
+        "parties": {"bank": "guest", "insurer": "host", "trustee": "arbiter"},
+        "intersection": 25537,
+        "rows": {"train": 17975, "test": 7562},
+        "splits": {"test": models},
+        "iterations": 12,
+        "gradients": 13,
+        "converged": True,
+        "degrees": [3, 4, 8],
+        "coefficients": {"income": 0.75, "intercept": -2.5},
+        "guest_only_coefficients": {"intercept": -2.25, "income": 0.875},
+        "information_value": {"guest": {"income": 0.21}, "host": {"insurer column 1": 0.61}},
+        "woe": {"guest": {"income": [{"bin": "<= 1000", "rows": 90, "events": 9, "woe": 0.4321}]}},
+        "phases": {"ecdh": {"seconds": 1.2, "sent": 512_345, "received": 456}},
+        "seconds": 33.1,
+        "peak_memory_mb": 310,
+        "gates_overridden": ["small_bins: bins of 40 rows"],
+        "warnings": ["the intersection is small"],
+    }
+
+
+LEDGER = {
+    "party": "bank",
+    "entries": [
+        {
+            "to": "insurer",
+            "phase": "regression",
+            "message": "LogitRange",
+            "reveals": "a range.",
+            "messages": 13,
+            "plain_numbers": 26,
+            "plain_bits": 1664,
+            "sealed_values": 7,
+            "bytes": 990,
+        }
+    ],
+}
+
+
+def page(tmp_path, run, ledgers=(), curves=None):
+    out = tmp_path / "report.html"
+    render(run, list(ledgers), curves or {}, out)
+    return Page(out.read_text(encoding="utf-8"))
+
+
+def test_the_page_says_all_that_the_run_says(tmp_path, scores):
+    run = a_run(scores)
+    text = page(tmp_path, run, [LEDGER], {"test": scores}).text
+    for said in (
+        "retail loans",
+        "joint default model",
+        run["contract"],
+        "bank (guest)",
+        "25 537",
+        f"{run['splits']['test']['joint']['auc']:.4f}",
+        f"{run['splits']['test']['guest_only']['ks']:.4f}",
+        "-2.2500",
+        "0.6100 very strong",
+        "<= 1000 90 9 0.4321",
+        "arbiter + host = all labels",
+        "arbiter + guest = all host logits",
+        "small_bins: bins of 40 rows",
+        "the intersection is small",
+        "LogitRange",
+        "Reveals: a range.",
+        "bank → insurer",
+        "512.3 kB",
+        "12, 13 gradients, converged",
+        "Does the partner help? insurer adds discrimination",
+    ):
+        assert said in text, said
+
+
+def test_the_page_has_four_drawings_no_scripts_and_loads_nothing(tmp_path, scores):
+    run = a_run(scores)
+    parsed = page(tmp_path, run, [LEDGER], {"test": scores})
+    assert parsed.elements.count("svg") == 4
+    assert not {"script", "link", "img", "iframe"} & set(parsed.elements)
+    assert len(parsed.ids) == len(set(parsed.ids))
+    html = (tmp_path / "report.html").read_text()
+    assert "prefers-color-scheme: dark" in html
+    assert not re.findall(r"""(?:src|[^:]href)\s*=\s*["'](?!#)|url\((?!#)|@import""", html)
+
+
+def test_every_key_of_a_run_may_be_missing(tmp_path, scores):
+    run = a_run(scores)
+    assert "not measured" in page(tmp_path, {}).text
+    for key in run:
+        page(tmp_path, {k: v for k, v in run.items() if k != key}, [LEDGER])
+    page(tmp_path, {}, [{}], {"test": scores})
+    page(tmp_path, {"splits": {"test": {"joint": {}}}}, [], {"test": {"y": scores["y"]}})
+
+
+def test_a_split_with_one_class_has_a_page_without_curves(tmp_path, scores):
+    y = np.zeros(20, np.int8)
+    flat = {"y": y, "joint": scores["joint"][:20], "guest_only": scores["guest_only"][:20]}
+    parsed = page(tmp_path, a_run(flat), [], {"test": flat})
+    assert "svg" not in parsed.elements
+    assert "not measured" in parsed.text
+
+
+def test_names_from_outside_are_text_and_never_markup(tmp_path, scores):
+    nasty = "<script>alert(1)</script>"
+    run = a_run(scores) | {"job": nasty, "coefficients": {nasty: 1.0}, "warnings": [nasty]}
+    entry = LEDGER["entries"][0] | {"reveals": nasty}
+    parsed = page(tmp_path, run, [{"party": nasty, "entries": [entry]}], {"test": scores})
+    assert "script" not in parsed.elements
+    assert parsed.text.count(nasty) >= 4
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path, scores):
+    run = a_run(scores)
+    for name in "ab":
+        render(run, [LEDGER], {"test": scores}, tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("joint", "sentence"),
+    [
+        (0.80, "insurer adds discrimination: AUC +0.0500"),
+        (0.753, "insurer adds little, though measurably: AUC +0.0030"),
+        (0.7501, "insurer adds nothing that these rows can show: AUC +0.0001"),
+        (0.70, "insurer makes the model worse: AUC -0.0500"),
+    ],
+)
+def test_the_verdict_follows_the_interval_of_the_difference(joint, sentence):
+    def model(auc):
+        return {"auc": auc, "auc_low": auc - 0.001, "auc_high": auc + 0.001}
+
+    run = {
+        "parties": {"insurer": "host"},
+        "splits": {"test": {"joint": model(joint), "guest_only": model(0.75)}},
+    }
+    assert content.verdict(run, {}).startswith(sentence)
+
+
+def test_scores_on_the_same_rows_give_a_narrower_interval_than_two_aucs(scores):
+    run = a_run(scores)
+    paired, apart = content.gain(run, {"test": scores}), content.gain(run, {})
+    assert paired[0] == pytest.approx(apart[0])
+    assert paired[2] - paired[1] < apart[2] - apart[1]
+
+
+def test_lift_accounts_for_every_row_and_every_bad(scores):
+    rows = content.lift(scores["y"], scores["joint"])
+    assert sum(row["rows"] for row in rows) == len(scores["y"])
+    assert sum(row["bads"] for row in rows) == scores["y"].sum()
+    assert rows[-1]["captured"] == pytest.approx(1)
+    assert rows[0]["lift"] > 1 > rows[-1]["lift"]
+
+
+def test_receivers_are_told_the_sum_of_what_they_were_sent():
+    bare = LEDGER["entries"][0] | {"from": "trustee"}
+    entries = content.disclosures([LEDGER, bare])
+    assert [entry["from"] for entry in entries] == ["bank", "trustee"]
+    assert content.learned(entries) == [
+        {"party": "insurer", "plain_numbers": 52, "plain_bits": 3328, "sealed_values": 14}
+    ]
+
+
+def test_wilson_intervals_hold_their_rate_even_at_the_ends():
+    for events, rows in ((0, 10), (10, 10), (3, 17)):
+        low, rate, high = plots.wilson(events, rows)
+        assert 0 <= low <= rate <= high <= 1
+    assert plots.wilson(5, 50) == pytest.approx((0.0435, 0.1, 0.2136), abs=1e-4)

@@ -1,0 +1,275 @@
+"""Paillier encryption with Damgard-Jurik-Nielsen randomisers, on arrays.
+
+    N = pq,  p = q = 3 (mod 4)
+    h = -x^2 mod N  with  x = SHAKE256('vfl-djn' || N) mod N,    h_s = h^N mod N^2
+    E(m; r) = (1 + m N) h_s^r mod N^2,    r uniform of |N|/2 bits
+    D(c) = L(c^(p-1) mod p^2) ...         by the Chinese remainder theorem
+
+(Paillier 1999; Damgard, Jurik and Nielsen 2010, section 4.2: with r of |N|/2 bits semantic
+security rests on factoring-type assumptions about N alone.)  Shorter r additionally assume that
+discrete logarithms to short exponents of h_s are hard: 448 bits for a 224-bit work factor against
+generic attacks, 320 for 160.  Every party derives h_s itself from N; nobody is sent one.
+
+What has not been randomised has the type `Unrandomised`, which no message accepts.  Arithmetic
+yields `Unrandomised`; `PublicKey.randomise` is the only way from there to `Ciphertexts`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Self
+
+import gmpy2
+import numpy as np
+import phe
+from numpy.typing import NDArray
+
+from vfl.crypto.modular import Gmp, Modular, Residues, from_ints, to_ints, width_of
+from vfl.crypto.packing import Packing
+from vfl.crypto.randomness import Randomness
+from vfl.errors import SecurityError
+
+MINIMUM_BITS = 2048
+RANDOMISER_BITS = {"half": 0, "448": 448, "320": 320}
+_SMALL_PRIMES = gmpy2.primorial(1 << 16)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class _Encrypted:
+    key: str
+    residues: Residues
+
+    def __len__(self) -> int:
+        return len(self.residues)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} under {self.key})"
+
+
+class Ciphertexts(_Encrypted):
+    """Freshly randomised ciphertexts: shape (n,), the only encrypted values that may be sent."""
+
+    __slots__ = ()
+
+    @property
+    def sealed_count(self) -> int:
+        """Their number, for the ledger."""
+        return len(self)
+
+    def __getitem__(self, rows: slice) -> Ciphertexts:
+        return Ciphertexts(self.key, self.residues[rows])
+
+    def to_wire(self) -> tuple[dict[str, int | str], bytes]:
+        """Key fingerprint and width, then n x width bytes, little-endian."""
+        return {"key": self.key, "width": self.residues.shape[1]}, self.residues.tobytes()
+
+    @classmethod
+    def from_wire(cls, header: dict[str, int | str], data: bytes) -> Self:
+        """Rebuild; whether they belong to a key is for `PublicKey.check` to say."""
+        key, width = header.get("key"), header.get("width")
+        if (
+            not isinstance(key, str)
+            or not isinstance(width, int)
+            or not 0 < width <= 4096
+            or len(header) != 2
+        ):
+            raise ValueError("not a ciphertext header")
+        if len(data) % width:
+            raise ValueError("ciphertexts are cut short")
+        return cls(key, np.frombuffer(data, np.uint8).reshape(-1, width))
+
+
+class Unrandomised(_Encrypted):
+    """Results of arithmetic on ciphertexts: they may tell how they were made and cannot be sent."""
+
+    __slots__ = ()
+
+
+Encrypted = Ciphertexts | Unrandomised
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PublicKey:
+    """Encrypts and computes; cannot decrypt."""
+
+    n: int
+    modular: Modular = field(default_factory=Gmp)
+    randomiser_bits: int = 0  # 0: half the bits of n
+    minimum_bits: int = MINIMUM_BITS
+
+    def __post_init__(self) -> None:
+        n = gmpy2.mpz(self.n)
+        if n.bit_length() < self.minimum_bits:
+            raise SecurityError(
+                "public key", f"{n.bit_length()} bits, at least {self.minimum_bits} are needed"
+            )
+        if n % 2 == 0 or gmpy2.gcd(n, _SMALL_PRIMES) != 1:
+            raise SecurityError("public key", "the modulus has a small factor")
+        if gmpy2.is_prime(n) or gmpy2.is_power(n):
+            raise SecurityError("public key", "the modulus is not a product of two different primes")
+
+    @classmethod
+    def insecure_short_key_for_tests_only(cls, n: int, modular: Modular | None = None) -> PublicKey:
+        """Return a key of any size."""
+        return cls(n, modular or Gmp(), minimum_bits=16)
+
+    def __repr__(self) -> str:
+        return f"PublicKey({self.n.bit_length()} bits, {self.fingerprint})"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The first 16 hex digits of SHA-256 of the modulus, big-endian."""
+        size = -(-self.n.bit_length() // 8)
+        return hashlib.sha256(self.n.to_bytes(size, "big")).hexdigest()[:16]
+
+    @cached_property
+    def n_squared(self) -> int:
+        """The modulus of ciphertexts."""
+        return self.n * self.n
+
+    @cached_property
+    def width(self) -> int:
+        """Bytes of a ciphertext."""
+        return width_of(self.n_squared)
+
+    @cached_property
+    def h_s(self) -> int:
+        """The base of all randomisers, derived from the modulus alone."""
+        size = -(-self.n.bit_length() // 8)
+        seed = hashlib.shake_256(b"vfl-djn" + self.n.to_bytes(size, "big")).digest(size + 16)
+        x = int.from_bytes(seed, "big") % self.n
+        return int(gmpy2.powmod(-x * x % self.n, self.n, self.n_squared))
+
+    # what may be sent
+
+    def encrypt(self, plain: NDArray[np.int64], rng: Randomness) -> Ciphertexts:
+        """Encrypt signed integers: shape (n,)."""
+        return self.randomise(self.lift(plain.tolist()), rng)
+
+    def randomise(self, c: Encrypted, rng: Randomness) -> Ciphertexts:
+        """Multiply each by a fresh h_s^r: equal plaintexts become independent of how they were made."""
+        size = (self.randomiser_bits or self.n.bit_length() // 2) // 8
+        exponents = np.frombuffer(rng.bytes(len(c) * size), np.uint8).reshape(-1, size)
+        out = self.modular.fixed_base_powers(self.h_s, exponents, self.n_squared, self._own(c))
+        return Ciphertexts(self.fingerprint, out)
+
+    # arithmetic
+
+    def lift(self, plain: Sequence[int]) -> Unrandomised:
+        """Return 1 + mN mod N^2: encryptions that hide nothing, for arithmetic only."""
+        n, square = gmpy2.mpz(self.n), gmpy2.mpz(self.n_squared)
+        return Unrandomised(self.fingerprint, from_ints(((1 + m * n) % square for m in plain), self.width))
+
+    def add(self, a: Encrypted, b: Encrypted) -> Unrandomised:
+        """Return E(a_i + b_i)."""
+        return self._new(self.modular.multiply(self._own(a), self._own(b), self.n_squared))
+
+    def sum(self, c: Encrypted) -> Unrandomised:
+        """Return E(sum of c): one ciphertext."""
+        return self._new(self.modular.product(self._own(c), self.n_squared))
+
+    def sum_by_bin(self, c: Encrypted, codes: NDArray[np.int64], bins: Sequence[int]) -> list[Unrandomised]:
+        """Return E of the sums of c by bin of each column: codes of shape (n, d), d results."""
+        sums = self.modular.sum_by_bin(self._own(c), codes, bins, self.n_squared)
+        return [self._new(s) for s in sums]
+
+    def row_products(self, c: Encrypted, k: NDArray[np.int64]) -> Unrandomised:
+        """Return E(sum_j k_ij c_ij) row by row: c holds n x q ciphertexts row-major, k shape (n, q)."""
+        cube = self._own(c).reshape(*k.shape, self.width)
+        return self._new(self.modular.row_powers(cube, k, self.n_squared))
+
+    def weighted_sums(self, c: Encrypted, k: NDArray[np.int64]) -> Unrandomised:
+        """Return E(sum_i k_ij c_i) for each column j: k of shape (n, d), d results."""
+        return self._new(self.modular.multi_exponentiation(self._own(c), k, self.n_squared))
+
+    def joined(self, parts: Sequence[Encrypted]) -> Unrandomised:
+        """Return all parts as one vector."""
+        return self._new(np.concatenate([self._own(p) for p in parts]))
+
+    def pack(self, c: Encrypted, packing: Packing) -> Unrandomised:
+        """Return E(sum_j c_j 2^(L j)) for each group of slots, by Horner's rule."""
+        assert len(c) == packing.count
+        assert packing.n == self.n
+        square, shift = gmpy2.mpz(self.n_squared), 1 << packing.bits
+        values = [gmpy2.mpz(v) for v in to_ints(self._own(c))]
+        packed = []
+        for i in range(0, len(values), packing.slots):
+            acc = gmpy2.mpz(1)
+            for v in reversed(values[i : i + packing.slots]):
+                acc = gmpy2.powmod(acc, shift, square) * v % square
+            packed.append(acc)
+        return self._new(from_ints(packed, self.width))
+
+    def check(self, c: Ciphertexts, count: int) -> None:
+        """Raise SecurityError unless these are `count` valid ciphertexts under this key."""
+        if c.key != self.fingerprint or c.residues.shape[1] != self.width:
+            raise SecurityError("ciphertexts", "encrypted under another key")
+        if len(c) != count:
+            raise SecurityError("ciphertexts", f"{len(c)} arrived, {count} were expected")
+        values = to_ints(c.residues)
+        if any(not 0 < v < self.n_squared for v in values):
+            raise SecurityError("ciphertexts", "a value is outside of the ciphertext group")
+        if count and math.gcd(to_ints(self.modular.product(c.residues, self.n_squared))[0], self.n) != 1:
+            raise SecurityError("ciphertexts", "a value shares a factor with the modulus")
+
+    def _own(self, c: Encrypted) -> Residues:
+        assert c.key == self.fingerprint, "ciphertexts under another key"
+        return c.residues
+
+    def _new(self, residues: Residues) -> Unrandomised:
+        return Unrandomised(self.fingerprint, residues)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PrivateKey:
+    """Decrypts; held by the arbiter alone."""
+
+    public: PublicKey
+    p: int
+    q: int
+
+    def __post_init__(self) -> None:
+        assert self.p * self.q == self.public.n
+
+    def __repr__(self) -> str:
+        return f"PrivateKey(for {self.public!r})"
+
+    @classmethod
+    def generate(cls, bits: int, rng: Randomness, modular: Modular | None = None) -> PrivateKey:
+        """Return a fresh key of exactly `bits` bits; fewer than 2048 are refused."""
+        p, q = _primes(bits, rng)
+        return cls(PublicKey(p * q, modular or Gmp()), p, q)
+
+    @classmethod
+    def insecure_short_key_for_tests_only(cls, bits: int, rng: Randomness) -> PrivateKey:
+        """Return a key of any size."""
+        p, q = _primes(bits, rng)
+        return cls(PublicKey.insecure_short_key_for_tests_only(p * q), p, q)
+
+    def decrypt(self, c: Ciphertexts) -> list[int]:
+        """Return the plaintexts in [0, N)."""
+        self.public.check(c, len(c))
+        return to_ints(self.public.modular.crt_decrypt(c.residues, self.p, self.q))
+
+    def as_phe(self) -> phe.PaillierPrivateKey:
+        """Return the same key as python-paillier's."""
+        return phe.PaillierPrivateKey(phe.PaillierPublicKey(self.public.n), self.p, self.q)
+
+
+def _primes(bits: int, rng: Randomness) -> tuple[int, int]:
+    while True:
+        p, q = _prime(bits // 2, rng), _prime(bits // 2, rng)
+        if p != q and math.gcd(p - 1, q - 1) == 2:
+            return p, q
+
+
+def _prime(bits: int, rng: Randomness) -> int:
+    """A uniform prime = 3 (mod 4) with its two top bits set, so that pq has full length."""
+    while True:
+        candidate = gmpy2.mpz(rng.below(1 << bits) | 3 << (bits - 2) | 3)
+        if gmpy2.is_prime(candidate, 40):
+            return int(candidate)

@@ -1,0 +1,61 @@
+"""Scorecard points: a logit on the scale that credit officers read.
+
+    points = base_score + pdo / ln 2 * (ln(good:bad odds) - ln(base_odds))
+    logit  = ln(bad:good odds) = -ln(good:bad odds)
+
+So more points are a better customer, and `pdo` more points double the odds of being good.  One
+point is ln 2 / pdo of a logit.  Siddiqi, "Credit Risk Scorecards" (2006), ch. 6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vfl.stats.binning import NumericBins, quantile_cuts
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """The scale: `base_score` points stand for `base_odds` goods to one bad; `pdo` points double them."""
+
+    base_score: float = 600.0
+    base_odds: float = 50.0
+    pdo: float = 20.0
+
+    def __post_init__(self) -> None:
+        if not (self.base_odds > 0 and self.pdo > 0):
+            raise ValueError("base_odds and pdo must be positive")
+
+    @property
+    def one_point(self) -> float:
+        """The worth of one point, in units of the logit."""
+        return log(2) / self.pdo
+
+    def points(self, logit: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the exact points of logits, same shape."""
+        return self.base_score - (logit + log(self.base_odds)) / self.one_point
+
+    def whole_points(self, logit: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the points as they are printed: to the nearest integer, same shape."""
+        return np.rint(self.points(logit)).astype(np.int64)
+
+    def logit_of(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the logits of points, same shape: the inverse of `points`."""
+        return (self.base_score - points) * self.one_point - log(self.base_odds)
+
+    def rounded_to_point(self, logit: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return each logit at the nearest multiple of one point, same shape.
+
+        A party's exact logit of binned columns identifies its whole row; a multiple of one point
+        does so far more rarely.
+        """
+        return np.rint(logit / self.one_point) * self.one_point
+
+
+def score_bands(points: NDArray[np.float64], bands: int = 10) -> NumericBins:
+    """Return bands of about the same number of customers; code 0 is the riskiest."""
+    return NumericBins(tuple(float(cut) for cut in quantile_cuts(points, bands)))

@@ -1,0 +1,161 @@
+"""Arrow columns as numbers, categories, ids and labels.
+
+A cell that holds nothing but white space is blank.  A number is what Arrow parses as a finite
+double once white space around it is gone: `12`, `-.5`, `+1e3`; not `nan`, `inf`, `0x1f` or `1,5`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from vfl.table.table import Categorical, Column, Numeric
+
+MOSTLY = 0.9
+"""Share of numbers above which a column with other texts is a damaged numeric one."""
+
+MARKS = ("na", "n/a", "nan", "null", "none", "nil", "?", "-", ".")
+"""Texts by which programs write "missing"; among numbers they are never categories."""
+
+_BLANK = pa.scalar(None, pa.string())
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_ROUNDED = r"^[0-9](\.[0-9]+)?[eE]\+[0-9]{2}$"
+
+
+class CellError(ValueError):
+    """A cell that its column cannot hold; `row` counts from 0, None stands for the whole column."""
+
+    def __init__(self, row: int | None, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.row = row
+        self.what = what
+        self.hint = hint
+
+
+def feature(cells: Any, *, categorical: bool) -> Column:
+    """Return a feature: numeric if its cells are, unless it is to be categorical."""
+    if categorical:
+        return Categorical(_shared(_texts(cells)))
+    if _is_number(cells.type) or pa.types.is_null(cells.type):
+        return Numeric(_finite(cells, _doubles(cells)))
+    texts = _texts(cells)
+    if not _is_text(cells.type):
+        return Categorical(_shared(texts))
+    trimmed = pc.utf8_trim_whitespace(texts)
+    try:
+        return Numeric(_finite(trimmed, _doubles(trimmed)))
+    except pa.ArrowInvalid:
+        _refuse_damaged_numbers(trimmed)
+        return Categorical(_shared(texts))
+
+
+def ids(cells: Any) -> NDArray[np.object_]:
+    """Return ids as texts, blanks as None; integers become their decimal digits."""
+    if pa.types.is_floating(cells.type) or pa.types.is_decimal(cells.type):
+        raise CellError(None, "ids are fractional numbers: digits may be lost", "store ids as text")
+    texts = _texts(cells)
+    rounded = pc.match_substring_regex(texts, _ROUNDED)
+    if pc.any(rounded).as_py():
+        raise CellError(_index(rounded), "an id that a spreadsheet has rounded", "export ids as text")
+    return _objects(texts)
+
+
+def label(cells: Any) -> NDArray[np.int8]:
+    """Return a 0/1 label."""
+    digits = cells.cast(pa.int8()) if pa.types.is_boolean(cells.type) else cells
+    texts = pc.utf8_trim_whitespace(_texts(digits))
+    values = _doubles(pc.if_else(pc.match_substring_regex(texts, _NUMBER), texts, _BLANK))
+    bad = ~np.isin(values, (0.0, 1.0))
+    if bad.any():
+        value = _first(texts, pa.array(bad))
+        what = f"label is {'blank' if value is None else repr(value)}, not 0 or 1"
+        number = int(bad.sum())
+        raise CellError(int(bad.argmax()), f"{what} ({number} such rows)", "1 is the event, 0 the rest")
+    return values.astype(np.int8)
+
+
+def texts_without_blanks(cells: Any) -> NDArray[np.object_]:
+    """Return texts; a blank is an error."""
+    values = _texts(cells)
+    blank = pc.is_null(values)
+    if pc.any(blank).as_py():
+        raise CellError(_index(blank), f"blank ({pc.sum(blank).as_py()} such rows)", "fill every row")
+    return _shared(values)
+
+
+def _is_text(kind: Any) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_number(kind: Any) -> bool:
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
+
+
+def _texts(cells: Any) -> Any:
+    """Return one array of texts: blanks null, whole doubles without their point."""
+    column = cells.combine_chunks()
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), _BLANK.cast(column.type), column)
+    try:
+        texts = column.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise CellError(None, f"cells of type {column.type} are not text", "store them as text") from None
+    empty = pc.equal(pc.utf8_trim_whitespace(texts), "")
+    return pc.if_else(empty, _BLANK, texts)
+
+
+def _doubles(cells: Any) -> NDArray[np.float64]:
+    """Return doubles, blanks as NaN; raise ArrowInvalid on a text that is no number."""
+    doubles = cells.cast(pa.float64(), safe=False)
+    values: NDArray[np.float64] = doubles.to_numpy(zero_copy_only=False).astype(np.float64)
+    if _is_text(cells.type) and np.isnan(values).sum() > doubles.null_count:
+        raise pa.ArrowInvalid("the text nan")
+    return values
+
+
+def _finite(cells: Any, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    infinite = np.isinf(values)
+    if infinite.any():
+        row = int(infinite.argmax())
+        what = f"{cells[row].as_py()!r} is not a finite number ({int(infinite.sum())} such cells)"
+        raise CellError(row, what, "leave the cell blank")
+    return values
+
+
+def _refuse_damaged_numbers(texts: Any) -> None:
+    """Refuse texts that are numbers but for a few cells, or but for marks of missing values."""
+    other = pc.invert(pc.match_substring_regex(texts, _NUMBER))
+    others, filled = pc.sum(other).as_py(), len(texts) - texts.null_count
+    marks = pc.all(pc.is_in(pc.utf8_lower(texts.filter(other)), pa.array(MARKS))).as_py()
+    if filled - others >= MOSTLY * filled or (marks and others < filled):
+        what = f"{_first(texts, other)!r} is not a number ({others} such cells among {filled})"
+        hint = "correct the cell or leave it blank; if texts are meant, add the column to `categorical`"
+        raise CellError(_index(other), what, hint)
+
+
+def _index(mask: Any) -> int:
+    return int(pc.index(mask, True).as_py())
+
+
+def _first(cells: Any, mask: Any) -> Any:
+    return cells[_index(mask)].as_py()
+
+
+def _objects(texts: Any) -> NDArray[np.object_]:
+    values: NDArray[np.object_] = texts.to_numpy(zero_copy_only=False)
+    return values
+
+
+def _shared(texts: Any) -> NDArray[np.object_]:
+    """Return texts of which equal ones are one object: eight bytes a row."""
+    coded = texts.dictionary_encode()
+    levels = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
+    codes = coded.indices.fill_null(len(levels) - 1).to_numpy(zero_copy_only=False)
+    values: NDArray[np.object_] = levels[codes]
+    return values

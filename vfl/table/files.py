@@ -1,0 +1,162 @@
+"""CSV and Parquet files as Arrow columns, and the place of a row in each.
+
+CSV is UTF-8 (a byte-order mark is skipped), comma separated, quoted with ", with one header line;
+every cell is read as text, and an empty one, quoted or not, is a blank.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from vfl.errors import ConfigError, DataError
+
+
+class TableFile(Protocol):
+    """A file of named columns of equal length."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def names(self) -> list[str]: ...
+
+    def cells(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return these columns as Arrow chunked arrays."""
+        ...
+
+    def place(self, row: int) -> str:
+        """Name the place of a row (from 0) as an operator can find it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CsvFile:
+    """A CSV file; places are line numbers, the header on line 1."""
+
+    path: Path
+    names: list[str]
+
+    def cells(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return these columns as texts."""
+        convert = pyarrow.csv.ConvertOptions(
+            include_columns=list(names),
+            column_types={name: pa.string() for name in names},
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+        )
+        parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+        try:
+            table = pyarrow.csv.read_csv(self.path, parse_options=parse, convert_options=convert)
+        except pa.ArrowInvalid:
+            raise self._fault() or DataError(self.path.name, "cannot be read as CSV") from None
+        # A quote that is never closed makes one cell of all that follows it.
+        if len(table) and any("\n" in (cell.as_py() or "") for cell in _last(table)) and self._fault():
+            raise DataError(self.path.name, "a quoted cell never ends", 'look for a lone " and double it')
+        return dict(zip(names, table.columns, strict=True))
+
+    def place(self, row: int) -> str:
+        """Return file:line of a row, counting line breaks inside cells and empty lines."""
+        for index, (line, _) in enumerate(self._records(strict=False)):
+            if index == row + 1:
+                return f"{self.path.name}:{line}"
+        raise AssertionError("no such row")
+
+    def _records(self, *, strict: bool) -> Iterator[tuple[int, list[str]]]:
+        errors = "strict" if strict else "replace"
+        with self.path.open(encoding="utf-8-sig", errors=errors, newline="") as file:
+            reader = csv.reader(file, strict=strict)
+            before = 0
+            for record in reader:
+                if record:
+                    yield before + 1, record
+                before = reader.line_num
+
+    def _fault(self) -> DataError | None:
+        """Return what is wrong with the first bad record, None if all are well formed."""
+        line = 0
+        try:
+            for line, record in self._records(strict=True):
+                if len(record) != len(self.names):
+                    what = f"{len(record)} cells where the header has {len(self.names)}"
+                    hint = "put cells that hold a comma in double quotes"
+                    return DataError(f"{self.path.name}:{line}", what, hint)
+        except UnicodeDecodeError:
+            return DataError(self.path.name, "is not UTF-8", "save the file as CSV UTF-8")
+        except csv.Error as error:
+            return DataError(self.path.name, f"after line {line}: {error}")
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetFile:
+    """A Parquet file; places are row numbers from 1."""
+
+    path: Path
+    names: list[str]
+
+    def cells(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return these columns with the file's own types."""
+        try:
+            table = pyarrow.parquet.read_table(self.path, columns=list(names))
+        except (pa.ArrowInvalid, OSError):
+            raise DataError(self.path.name, "is damaged", "write the file again") from None
+        return {name: table.column(name) for name in names}
+
+    def place(self, row: int) -> str:
+        """Return file: row n."""
+        return f"{self.path.name}: row {row + 1}"
+
+
+def open_table(path: Path) -> TableFile:
+    """Open a table by its suffix; its column names are known and distinct."""
+    if path.suffix.lower() not in (".csv", ".parquet"):
+        raise ConfigError(str(path), f"unknown kind of table {path.suffix!r}", "use .csv or .parquet")
+    try:
+        names = _csv_header(path) if path.suffix.lower() == ".csv" else _parquet_names(path)
+    except FileNotFoundError:
+        raise ConfigError(str(path), "there is no such file", "give the path of the table") from None
+    except PermissionError:
+        raise ConfigError(str(path), "may not be read", "check the file's permissions") from None
+    except IsADirectoryError:
+        raise ConfigError(str(path), "is a folder", "give the path of a file") from None
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        what = "columns with one name: " + ", ".join(map(repr, twice))
+        raise DataError(path.name, what, "rename them so that each name stands once")
+    return CsvFile(path, names) if path.suffix.lower() == ".csv" else ParquetFile(path, names)
+
+
+def _csv_header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        header = next(filter(None, csv.reader(file)), None)
+    if header is None:
+        raise DataError(path.name, "is empty", "the first line must name the columns")
+    if any("\ufffd" in name for name in header):
+        raise DataError(path.name, "is not UTF-8", "save the file as CSV UTF-8")
+    for mark in (";", "\t", "|"):
+        if len(header) == 1 and mark in header[0]:
+            raise DataError(path.name, f"cells are separated by {mark!r}", "save the file with commas")
+    return header
+
+
+def _parquet_names(path: Path) -> list[str]:
+    with path.open("rb"):
+        pass  # a missing or forbidden file is told apart from a damaged one
+    try:
+        names: list[str] = pyarrow.parquet.read_schema(path).names
+    except (pa.ArrowInvalid, OSError):
+        raise DataError(path.name, "is not a Parquet file", "write it again, or use .csv") from None
+    return [name for name in names if not name.startswith("__index_level_")]  # pandas' row labels
+
+
+def _last(table: Any) -> list[Any]:
+    return [column[-1] for column in table.columns]

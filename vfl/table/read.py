@@ -1,0 +1,150 @@
+"""Tables from files, and scores to files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from vfl.errors import ConfigError, DataError
+from vfl.table import cells
+from vfl.table.cells import CellError
+from vfl.table.files import TableFile, open_table
+from vfl.table.table import Column, Table
+
+T = TypeVar("T")
+
+
+def read_table(
+    path: str | Path,
+    *,
+    id: str,
+    label: str | None = None,
+    split: str | None = None,
+    columns: Sequence[str] | None = None,
+    categorical: Iterable[str] = (),
+    drop: Iterable[str] = (),
+) -> Table:
+    """Read a CSV or Parquet table: `id`, maybe `label` and `split`, and features.
+
+    Features are `columns`, or else all that is not named otherwise nor in `drop`.  One whose cells
+    are no numbers is categorical by itself, one in `categorical` always.  Raises ConfigError if the
+    file cannot be opened or the names contradict each other, DataError, with the line, otherwise.
+    """
+    file = open_table(Path(path))
+    roles = {"id": id, "label": label, "split": split}
+    categorical = set(categorical)
+    drop = set(drop)
+    for name in (id, label, split, *(columns or ()), *sorted(categorical | drop)):
+        if name is not None and name not in file.names:
+            raise DataError(file.path.name, f"has no column {name!r}", _nearest(name, file.names))
+    features = _features(file, roles, columns, drop)
+    raw = file.cells([name for name in roles.values() if name is not None] + features)
+
+    def convert(name: str, convertor: Callable[[Any], T]) -> T:
+        return _converted(file, name, convertor, raw.pop(name))
+
+    ids = convert(id, cells.ids)
+    if len(ids) == 0:
+        raise DataError(file.path.name, "has no rows", "the header must be followed by data")
+    return Table(
+        ids=ids,
+        label=None if label is None else convert(label, cells.label),
+        split=None if split is None else convert(split, cells.texts_without_blanks),
+        columns={name: convert(name, _as_feature(name in categorical)) for name in features},
+        source=file.path.name,
+    )
+
+
+def check_columns(table: Table, *, constant: bool = True) -> None:
+    """Refuse columns that carry nothing: blank in every row or, if asked, the same value in every row.
+
+    A batch to be scored may well hold one value only: check it with `constant=False`.
+    """
+    empty = [name for name, column in table.columns.items() if column.blank.all()]
+    _refuse(table, empty, "blank in every row")
+    if constant:
+        _refuse(table, [n for n, c in table.columns.items() if _is_constant(c)], "the same in every row")
+
+
+def write_scores(path: str | Path, frame: pd.DataFrame) -> None:
+    """Write scores as CSV or Parquet, whole or not at all; the first column holds ids, as text.
+
+    The file is readable by its owner only, and written beside its place before it is moved there.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".csv", ".parquet"):
+        raise ConfigError(str(path), f"unknown kind of table {path.suffix!r}", "use .csv or .parquet")
+    frame = frame.astype({frame.columns[0]: str})
+    try:
+        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise ConfigError(str(path), f"cannot be written: {error.strerror}") from None
+    try:
+        with os.fdopen(handle, "wb") as out:
+            if path.suffix.lower() == ".csv":
+                frame.to_csv(out, index=False)
+            else:
+                frame.to_parquet(out, index=False)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(part).replace(path)
+    finally:
+        Path(part).unlink(missing_ok=True)
+
+
+def _features(
+    file: TableFile, roles: dict[str, str | None], columns: Sequence[str] | None, drop: set[str]
+) -> list[str]:
+    """Return the names of the features, in the order asked for or else of the file."""
+    where, taken = file.path.name, [name for name in roles.values() if name is not None]
+    named = list(columns or ())
+    for name in {*taken, *named}:
+        uses = [*taken, *named, *drop].count(name)
+        if uses > 1:
+            hint = "name each column once among id, label, split, columns and drop"
+            raise ConfigError(where, f"column {name!r} is named {uses} times", hint)
+    features = [n for n in file.names if n not in {*taken, *drop}] if columns is None else named
+    if not features:
+        raise DataError(where, "has no feature columns", "beside ids and labels a table needs features")
+    if "" in features:
+        hint = "name it in the header, or `drop` the column ''"
+        raise DataError(where, f"column {file.names.index('') + 1} has no name", hint)
+    return features
+
+
+def _as_feature(categorical: bool) -> Callable[[Any], Column]:
+    return lambda column: cells.feature(column, categorical=categorical)
+
+
+def _converted(file: TableFile, name: str, convertor: Callable[[Any], T], column: Any) -> T:
+    try:
+        return convertor(column)
+    except CellError as bad:
+        place = file.path.name if bad.row is None else file.place(bad.row)
+        raise DataError(f"{place}: {name}", bad.what, bad.hint) from None
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    lower = {other.lower(): other for other in names}
+    near = get_close_matches(name.lower(), lower, n=1)
+    if near:
+        return f"did you mean {lower[near[0]]!r}?"
+    return "it has " + ", ".join(map(repr, names[:8])) + (", ..." if len(names) > 8 else "")
+
+
+def _is_constant(column: Column) -> bool:
+    return bool(not column.blank.any() and np.all(column.values == column.values[0]))
+
+
+def _refuse(table: Table, names: list[str], what: str) -> None:
+    if names:
+        named = ", ".join(map(repr, names))
+        verb = "columns are" if len(names) > 1 else "a column is"
+        raise DataError(table.source, f"{verb} {what}: {named}", "add to `drop`")

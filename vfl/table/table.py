@@ -1,0 +1,88 @@
+"""A party's table in memory: ids as texts, and columns of numbers or categories.
+
+A blank is NaN in a numeric column and None in a categorical one; nothing else means "missing".
+The order of `columns` is the order of the file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Numeric:
+    """Finite numbers; NaN is a blank."""
+
+    values: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def blank(self) -> NDArray[np.bool_]:
+        """Where the column has no value."""
+        return np.isnan(self.values)
+
+    def take(self, rows: NDArray[np.int64]) -> Numeric:
+        """Return the values of these rows, in this order."""
+        return Numeric(self.values[rows])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Categorical:
+    """Texts, exactly as the file has them; None is a blank.  Equal texts are one object."""
+
+    values: NDArray[np.object_]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def blank(self) -> NDArray[np.bool_]:
+        """Where the column has no value."""
+        return np.fromiter((value is None for value in self.values), np.bool_, len(self))
+
+    def take(self, rows: NDArray[np.int64]) -> Categorical:
+        """Return the values of these rows, in this order."""
+        return Categorical(self.values[rows])
+
+
+Column = Numeric | Categorical
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Table:
+    """One party's rows: ids as the file has them (None = blank), features, and what only a guest holds.
+
+    `label` is 1 for the event and 0 for the rest; `split` names each row's part; `source` is the
+    file's name, for messages.
+    """
+
+    ids: NDArray[np.object_]
+    columns: dict[str, Column]
+    label: NDArray[np.int8] | None
+    split: NDArray[np.object_] | None
+    source: str
+
+    def __post_init__(self) -> None:
+        parts = [self.label, self.split, *self.columns.values()]
+        assert all(len(part) == len(self.ids) for part in parts if part is not None)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"Table({self.source!r}, {len(self)} rows, {len(self.columns)} columns)"
+
+    def take(self, rows: NDArray[np.int64]) -> Table:
+        """Return the table of these rows, in this order."""
+        return replace(
+            self,
+            ids=self.ids[rows],
+            columns={name: column.take(rows) for name, column in self.columns.items()},
+            label=None if self.label is None else self.label[rows],
+            split=None if self.split is None else self.split[rows],
+        )

@@ -1,0 +1,16 @@
+"""Parties in different places: the network driver, whole.
+
+    listener.Listener, dialling.dial    two parties find and authenticate each other
+    link.Link                           messages between them, over frames as `frames` specifies
+    session.Session                     one party's role, driven over its links
+
+Importing this module imports gRPC.
+"""
+
+from vfl.wire.dialling import dial
+from vfl.wire.frames import Hello
+from vfl.wire.link import Link
+from vfl.wire.listener import Listener
+from vfl.wire.session import PhaseCost, Session
+
+__all__ = ["Hello", "Link", "Listener", "PhaseCost", "Session", "dial"]

@@ -1,0 +1,108 @@
+"""One party's side of a run over the network: steps its role, carries its messages, keeps its books."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from vfl.errors import PeerError, VflError
+from vfl.wire.codec import encode
+from vfl.wire.flow import Receive, Role, Send
+from vfl.wire.ledger import Ledger
+from vfl.wire.link import Link
+from vfl.wire.message import Message, phase_of
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class PhaseCost:
+    """What a phase took: wall seconds, and bytes of messages sent and received."""
+
+    seconds: float = 0.0
+    sent: int = 0
+    received: int = 0
+
+
+class Session:
+    """Drives one role over its links, message for message as `memory.run_in_memory` does.
+
+    `ledger` counts what left; `phases` says what each protocol file cost, a second counting for
+    the phase of the message that ends it.
+    """
+
+    def __init__(self, links: Mapping[str, Link], *, timeout: float) -> None:
+        """Take links by the name of the peer, and the seconds after which a silent peer is lost."""
+        self.ledger = Ledger()
+        self.phases: dict[str, PhaseCost] = {}
+        self._links = dict(links)
+        self._timeout = timeout
+        self._mark = time.monotonic()
+        for link in self._links.values():
+            link.watch(self._spread)
+
+    def run(self, role: Role[T]) -> T:
+        """Return the result of a role.  Whatever it or a peer raises stops the run on every link."""
+        self._mark = time.monotonic()
+        value: Message | None = None
+        try:
+            while True:
+                step = role.send(value)
+                value = None
+                if isinstance(step, Send):
+                    self._send(step)
+                else:
+                    value = self._receive(step)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        except BaseException as error:
+            self._abort(_public_reason(error))
+            raise
+        finally:
+            role.close()
+
+    def close(self) -> None:
+        """Take leave of every peer once it has all that was sent; raise the first loss in doing so."""
+        losses: list[PeerError] = []
+        for link in self._links.values():
+            try:
+                link.close(self._timeout)
+            except PeerError as error:
+                losses.append(error)
+        if losses:
+            raise losses[0]
+
+    def _send(self, step: Send) -> None:
+        data = encode(step.message)
+        self.ledger.record(step.to, step.message, len(data))
+        self._links[step.to].send(data, self._timeout)
+        self._charge(type(step.message)).sent += len(data)
+
+    def _receive(self, step: Receive) -> Message:
+        data = self._links[step.sender].receive(self._timeout, step.kind.__name__)
+        self._charge(step.kind).received += len(data)
+        return step.open(data)
+
+    def _charge(self, kind: type[Message]) -> PhaseCost:
+        now = time.monotonic()
+        cost = self.phases.setdefault(phase_of(kind), PhaseCost())
+        cost.seconds += now - self._mark
+        self._mark = now
+        return cost
+
+    def _spread(self, error: PeerError) -> None:
+        for link in self._links.values():
+            link.interrupt(error)
+
+    def _abort(self, reason: str) -> None:
+        for link in self._links.values():
+            link.abort(reason)
+
+
+def _public_reason(error: BaseException) -> str:
+    if isinstance(error, VflError):
+        return str(error)
+    return "interrupted by its operator" if isinstance(error, KeyboardInterrupt) else "internal error"
