@@ -78,7 +78,7 @@ def declared_range(b: Vector) -> tuple[float, float]:
 
 def chebyshev_powers(b: Vector, interval: Interval, degree: int) -> Matrix:
     """Return T_1(tau), ..., T_q(tau) of the logits: shape (n, q), entries in [-1, 1]."""
-    return chebyshev.chebvander(interval.tau(b), degree)[:, 1:]
+    return np.asarray(chebyshev.chebvander(interval.tau(b), degree)[:, 1:], dtype=np.float64)
 
 
 def separable_coefficients(a: Vector, interval: Interval, degree: int) -> Matrix:

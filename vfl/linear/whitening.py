@@ -24,7 +24,7 @@ def factor(x: Matrix, penalty: Vector) -> Matrix:
     """Return the lower triangular L, shape (d, d), of a party's columns and their penalties."""
     gram = 0.25 * (x.T @ x) + np.diag(penalty)
     gram[np.diag_indices_from(gram)] += RIDGE * gram.diagonal().max()
-    return np.linalg.cholesky(gram)
+    return np.asarray(np.linalg.cholesky(gram), dtype=np.float64)
 
 
 def to_white(lower: Matrix, gradient: Vector) -> Vector:

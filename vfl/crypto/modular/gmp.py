@@ -7,6 +7,7 @@ in the calling process and handed to them through pipes, never through files.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -52,7 +53,7 @@ class Gmp:
         """Return the products by bin: rows are split between workers, their products joined."""
         assert codes.shape == (len(c), len(bins))
         assert all(
-            0 <= col.min(initial=0) and col.max(initial=0) < b for col, b in zip(codes.T, bins, strict=True)
+            col.min(initial=0) >= 0 and col.max(initial=0) < b for col, b in zip(codes.T, bins, strict=True)
         )
         mod = gmpy2.mpz(m)
         parts = self._map(kernels.sum_by_bin, len(c), lambda s: (c[s], codes[s], list(bins), m))
@@ -96,7 +97,7 @@ class Gmp:
     def _map(self, kernel: Callable[..., T], n: int, part: Callable[[slice], tuple[Any, ...]]) -> list[T]:
         pieces = 1 if n < SMALL or self.workers == 1 else CHUNKS * self.workers
         cuts = [n * i // pieces for i in range(pieces + 1)]
-        jobs = [part(slice(a, b)) for a, b in zip(cuts, cuts[1:], strict=False)]
+        jobs = [part(slice(a, b)) for a, b in itertools.pairwise(cuts)]
         return self._run(kernel, jobs, small=pieces == 1)
 
     def _run(self, kernel: Callable[..., T], jobs: list[tuple[Any, ...]], *, small: bool) -> list[T]:

@@ -1,0 +1,99 @@
+"""Laws of the encryption, with python-paillier as the oracle."""
+
+from __future__ import annotations
+
+import numpy as np
+import phe
+import pytest
+from seeded import Seeded
+
+from vfl.crypto.fixed_point import centred
+from vfl.crypto.modular import from_ints, to_ints
+from vfl.crypto.packing import Packing
+from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
+from vfl.crypto.randomness import Randomness
+from vfl.errors import SecurityError
+
+KEY = PrivateKey.insecure_short_key_for_tests_only(512, Seeded(1))
+PUBLIC = KEY.public
+RNG = Seeded(2)
+VALUES = np.array([0, 1, -1, 2**40, -(2**40), 12345], dtype=np.int64)
+
+
+def opened(c: Ciphertexts) -> list[int]:
+    return [centred(v, PUBLIC.n) for v in KEY.decrypt(c)]
+
+
+def test_what_is_encrypted_decrypts() -> None:
+    assert opened(PUBLIC.encrypt(VALUES, RNG)) == VALUES.tolist()
+
+
+def test_what_we_encrypt_decrypts_with_python_paillier() -> None:
+    oracle = KEY.as_phe()
+    got = [oracle.raw_decrypt(c) for c in to_ints(PUBLIC.encrypt(VALUES, RNG).residues)]
+    assert [centred(v, PUBLIC.n) for v in got] == VALUES.tolist()
+
+
+def test_what_python_paillier_encrypts_decrypts_with_us() -> None:
+    theirs = phe.PaillierPublicKey(PUBLIC.n)
+    c = from_ints((theirs.raw_encrypt(int(v) % PUBLIC.n) for v in VALUES), PUBLIC.width)
+    assert opened(Ciphertexts(PUBLIC.fingerprint, c)) == VALUES.tolist()
+
+
+def test_a_sum_of_ciphertexts_decrypts_to_the_sum() -> None:
+    a, b = PUBLIC.encrypt(VALUES, RNG), PUBLIC.encrypt(VALUES[::-1].copy(), RNG)
+    assert opened(PUBLIC.randomise(PUBLIC.add(a, b), RNG)) == (VALUES + VALUES[::-1]).tolist()
+    assert opened(PUBLIC.randomise(PUBLIC.sum(a), RNG)) == [int(VALUES.sum())]
+
+
+def test_weighted_sums_and_bins_agree_with_numpy() -> None:
+    rng = np.random.default_rng(8)
+    r, k, codes = (
+        rng.integers(-99, 99, 60),
+        rng.integers(-(2**20), 2**20, (60, 2)),
+        rng.integers(0, 3, (60, 1)),
+    )
+    c = PUBLIC.encrypt(r, RNG)
+    assert opened(PUBLIC.randomise(PUBLIC.weighted_sums(c, k), RNG)) == (r @ k).tolist()
+    binned = PUBLIC.sum_by_bin(c, codes, [3])[0]
+    assert opened(PUBLIC.randomise(binned, RNG)) == [int(r[codes[:, 0] == b].sum()) for b in range(3)]
+    rows = PUBLIC.row_products(c, k[:30].reshape(20, 3))
+    assert opened(PUBLIC.randomise(rows, RNG)) == (k[:30].reshape(20, 3) * r.reshape(20, 3)).sum(1).tolist()
+
+
+def test_packed_sums_unpack_to_themselves() -> None:
+    packing = Packing(count=len(VALUES), bits=44, n=PUBLIC.n)
+    packed = PUBLIC.pack(PUBLIC.encrypt(VALUES, RNG), packing)
+    assert packing.unpack(KEY.decrypt(PUBLIC.randomise(packed, RNG))) == VALUES.tolist()
+    with pytest.raises(OverflowError):
+        packing.pack([1 << 42] + [0] * 5)
+
+
+def test_no_two_encryptions_are_equal_and_none_is_bare() -> None:
+    c = to_ints(PUBLIC.encrypt(np.zeros(200, np.int64), RNG).residues)
+    assert len(set(c)) == 200
+    assert all((v - 1) % PUBLIC.n for v in c)
+
+
+def test_what_is_not_randomised_has_no_wire_form() -> None:
+    assert not hasattr(PUBLIC.lift([1]), "to_wire")
+
+
+@pytest.mark.parametrize("bad", [0, PUBLIC.n, KEY.p], ids=["zero", "the modulus", "a factor"])
+def test_a_ciphertext_outside_of_the_group_is_refused(bad: int) -> None:
+    with pytest.raises(SecurityError):
+        PUBLIC.check(Ciphertexts(PUBLIC.fingerprint, from_ints([bad], PUBLIC.width)), 1)
+
+
+def test_short_even_prime_and_smooth_moduli_are_refused() -> None:
+    for n in (PUBLIC.n, 1 << 2047, (1 << 2203) - 1, 3 * ((1 << 2203) - 1)):
+        with pytest.raises(SecurityError):
+            PublicKey(n)
+
+
+def test_a_private_key_shows_nothing_of_itself() -> None:
+    assert str(KEY.p) not in repr(KEY) and hex(KEY.p)[2:] not in repr(KEY)
+
+
+def test_a_generated_key_has_the_length_asked_for() -> None:
+    assert PrivateKey.generate(2048, Randomness()).public.n.bit_length() == 2048
