@@ -88,6 +88,10 @@ class Unrandomised(_Encrypted):
 
     __slots__ = ()
 
+    def take(self, rows: NDArray[np.int64]) -> Unrandomised:
+        """Return these rows, in this order."""
+        return Unrandomised(self.key, self.residues[rows])
+
 
 Encrypted = Ciphertexts | Unrandomised
 

@@ -1,0 +1,1 @@
+"""What each party runs: its tables on one side, the protocols on the other."""

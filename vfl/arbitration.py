@@ -1,0 +1,126 @@
+"""Whoever is to learn a sum masks it, asks the arbiter, and removes the mask.
+
+    party -> arbiter: MaskedSums
+    arbiter -> party: DecryptedSums
+
+One fresh mask R, uniform in [0, N), for each plaintext: the arbiter sees P + R mod N, which is
+uniform whatever P is.  The party alone learns P.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vfl.crypto.modular import Residues, from_ints, to_ints, width_of
+from vfl.crypto.packing import Packing
+from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey, Unrandomised
+from vfl.crypto.randomness import Randomness
+from vfl.errors import ContractError, SecurityError
+from vfl.wire.flow import Peer
+from vfl.wire.message import Disclosed, Message
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MaskedPlaintexts:
+    """P + R mod N, for whoever knows R: n residues."""
+
+    residues: Residues
+
+    def __repr__(self) -> str:
+        return f"MaskedPlaintexts({len(self.residues)})"
+
+    @property
+    def sealed_count(self) -> int:
+        """Their number, for the ledger."""
+        return len(self.residues)
+
+    def to_wire(self) -> tuple[dict[str, int | str], bytes]:
+        """Width, then n x width bytes, little-endian."""
+        return {"width": self.residues.shape[1]}, self.residues.tobytes()
+
+    @classmethod
+    def from_wire(cls, header: dict[str, int | str], data: bytes) -> Self:
+        """Rebuild; raise ValueError on bytes that are no whole residues."""
+        width = header.get("width")
+        if not isinstance(width, int) or not 0 < width <= 4096 or len(data) % width:
+            raise ValueError("masked plaintexts are cut short")
+        return cls(np.frombuffer(data, np.uint8).reshape(-1, width))
+
+
+@dataclass(frozen=True, slots=True)
+class SharedKey(Message):
+    """N, big-endian.  Reveals: nothing about data."""
+
+    modulus: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedSums(Message):
+    """E(P + R), and how many sums of how many bits P packs.  Reveals: the number and size of the sums."""
+
+    values: Ciphertexts
+    sums: int
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecryptedSums(Message):
+    """P + R mod N.  Reveals: to the party that knows R, its own sums at full precision."""
+
+    values: MaskedPlaintexts
+    sums: int
+    bits: int
+
+    def disclosed(self) -> Disclosed:
+        """Count the sums behind the masks."""
+        return Disclosed(self.sums, self.sums * self.bits, self.values.sealed_count)
+
+
+async def share_key(private: PrivateKey, *, parties: tuple[Peer, ...]) -> None:
+    """Give every party the public key."""
+    n = private.public.n
+    modulus = np.frombuffer(n.to_bytes(-(-n.bit_length() // 8), "big"), np.uint8)
+    for party in parties:
+        await party.send(SharedKey(modulus))
+
+
+async def receive_key(bits: int, *, arbiter: Peer) -> int:
+    """Return the modulus, which must have the bits that were agreed."""
+    n = int.from_bytes((await arbiter.receive(SharedKey)).modulus.tobytes(), "big")
+    if n.bit_length() != bits:
+        raise SecurityError(arbiter.name, f"sent a key of {n.bit_length()} bits, {bits} were agreed")
+    return n
+
+
+async def learn(
+    packed: Unrandomised, packing: Packing, *, key: PublicKey, rng: Randomness, arbiter: Peer
+) -> list[int]:
+    """Return the sums behind packed ciphertexts; the arbiter learns nothing but their number."""
+    masks = [rng.below(key.n) for _ in range(packing.plaintexts)]
+    masked = key.randomise(key.add(packed, key.lift(masks)), rng)
+    await arbiter.send(MaskedSums(masked, packing.count, packing.bits))
+    answer = to_ints((await arbiter.receive(DecryptedSums)).values.residues)
+    if len(answer) != len(masks) or any(v >= key.n for v in answer):
+        raise arbiter.blame("sent other decryptions than were asked for")
+    return packing.unpack([(v - r) % key.n for v, r in zip(answer, masks, strict=True)])
+
+
+class Quota:
+    """Ciphertexts that one party may still have decrypted in this run."""
+
+    def __init__(self, ciphertexts: int) -> None:
+        self.left = ciphertexts
+
+    async def answer(self, private: PrivateKey, *, party: Peer) -> None:
+        """Decrypt one request of a party, within the quota."""
+        asked = await party.receive(MaskedSums)
+        self.left -= len(asked.values)
+        if self.left < 0:
+            raise ContractError(party.name, "asked for more decryptions than agreed: encryption.decryptions")
+        private.public.check(asked.values, len(asked.values))
+        plain = from_ints(private.decrypt(asked.values), width_of(private.public.n))
+        await party.send(DecryptedSums(MaskedPlaintexts(plain), asked.sums, asked.bits))

@@ -1,0 +1,34 @@
+"""Which aligned rows train: all that a host is told of the guest's split.
+
+guest -> host: Split
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vfl.wire.flow import Peer
+from vfl.wire.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Split(Message):
+    """Whether each aligned row trains.  Reveals: that, row by row."""
+
+    train: NDArray[np.bool_]
+
+
+async def guest(train: NDArray[np.bool_], *, host: Peer) -> None:
+    """Tell the host."""
+    await host.send(Split(train))
+
+
+async def host(n: int, *, guest: Peer) -> NDArray[np.bool_]:
+    """Return the training rows of the n aligned ones."""
+    train = (await guest.receive(Split)).train
+    if train.shape != (n,) or not train.any():
+        raise guest.blame("sent another split than there are common rows")
+    return train

@@ -1,0 +1,139 @@
+"""WOE and IV of a host's columns, from event counts that the host never sees.
+
+    repeat, in blocks of rows
+        guest -> host: EncryptedLabels
+    host -> guest: BinnedLabels
+    guest -> arbiter: MaskedSums
+    arbiter -> guest: DecryptedSums
+    guest -> host: WoeValues
+
+The host sums the encrypted labels by its bins and shuffles each column's bins.  The guest learns
+how many rows and events each anonymous bin holds, and returns each bin's WOE.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vfl.arbitration import Quota, learn
+from vfl.crypto.fixed_point import bits_for
+from vfl.crypto.packing import Packing
+from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
+from vfl.crypto.randomness import Randomness
+from vfl.gates import Gates
+from vfl.stats.woe import information_value, woe
+from vfl.wire.flow import Peer
+from vfl.wire.message import Message
+
+BLOCK = 4096
+SMALL_ROWS, SMALL_SHARE, SMALL_CLASS = 50, 0.01, 5
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptedLabels(Message):
+    """E(y_i) of one block of training rows.  Reveals: nothing."""
+
+    values: Ciphertexts
+
+
+@dataclass(frozen=True, slots=True)
+class BinnedLabels(Message):
+    """E(sum of y_i by bin), packed; rows by bin; bins by column.  Reveals: sizes of anonymous bins."""
+
+    packed: Ciphertexts
+    rows: NDArray[np.int64]
+    bins: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class WoeValues(Message):
+    """ln(((pos+.5)/P)/((neg+.5)/N)) by bin.  Reveals: the bad rate of each of the host's bins."""
+
+    values: NDArray[np.float64]
+
+
+def _packing(count: int, n: int, key: PublicKey) -> Packing:
+    return Packing(count, bits_for(float(n), 0) + 1, key.n)
+
+
+async def guest(
+    y: NDArray[np.int8], *, key: PublicKey, rng: Randomness, gates: Gates, host: Peer, arbiter: Peer
+) -> list[float]:
+    """Return the information value of each of the host's columns, in its order."""
+    n = len(y)
+    for start in range(0, n, BLOCK):
+        block = y[start : start + BLOCK].astype(np.int64)
+        await host.send(EncryptedLabels(key.encrypt(block, rng)))
+    got = await host.receive(BinnedLabels)
+    rows, sizes = got.rows, got.bins
+    if len(rows) == 0 or sizes.sum() != len(rows) or rows.min() < 1 or sizes.min() < 1:
+        raise host.blame("sent bins that do not add up")
+    ends = np.cumsum(sizes)
+    if any(part.sum() != n for part in np.split(rows, ends[:-1])):
+        raise host.blame("sent bins that do not hold the training rows")
+    packing = _packing(len(rows), n, key)
+    key.check(got.packed, packing.plaintexts)
+    packed = key.add(got.packed, key.lift([0] * packing.plaintexts))
+    events = np.array(await learn(packed, packing, key=key, rng=rng, arbiter=arbiter))
+    others = rows - events
+    if (events < 0).any() or (others < 0).any():
+        raise host.blame("sent sums that are no event counts")
+    for k in np.flatnonzero(np.minimum(events, others) < SMALL_CLASS):
+        column = int(np.searchsorted(ends, k, side="right")) + 1
+        gates.refuse("small_bins", f"{host.name} column {column}", "a bin has fewer than 5 rows of a class")
+    total = int(y.sum())
+    await host.send(WoeValues(woe(events, others, total, n - total)))
+    return [
+        information_value(e, o, total, n - total)
+        for e, o in zip(np.split(events, ends[:-1]), np.split(others, ends[:-1]), strict=True)
+    ]
+
+
+async def host(
+    codes: list[NDArray[np.int64]],
+    slots: list[int],
+    *,
+    key: PublicKey,
+    rng: Randomness,
+    gates: Gates,
+    guest: Peer,
+) -> list[NDArray[np.float64]]:
+    """Return each column's WOE by slot; `codes`: each column's slot of each training row."""
+    n = len(codes[0])
+    blocks = []
+    for start in range(0, n, BLOCK):
+        labels = (await guest.receive(EncryptedLabels)).values
+        key.check(labels, min(BLOCK, n - start))
+        blocks.append(labels)
+    sums = key.sum_by_bin(key.joined(blocks), np.column_stack(codes), slots)
+    order, parts, rows = [], [], []
+    for j, (column, size) in enumerate(zip(codes, slots, strict=True)):
+        counts = np.bincount(column, minlength=size)
+        used = np.flatnonzero(counts)
+        if counts[used].min() < max(SMALL_ROWS, SMALL_SHARE * n):
+            gates.refuse("small_bins", f"column {j + 1}", f"a bin holds {counts[used].min()} rows")
+        shuffled = used[rng.permutation(len(used))]
+        order.append(shuffled)
+        parts.append(sums[j].take(shuffled))
+        rows.append(counts[shuffled])
+    packing = _packing(sum(map(len, order)), n, key)
+    packed = key.randomise(key.pack(key.joined(parts), packing), rng)
+    sizes = np.array([len(o) for o in order], dtype=np.int64)
+    await guest.send(BinnedLabels(packed, np.concatenate(rows).astype(np.int64), sizes))
+    values = (await guest.receive(WoeValues)).values
+    if len(values) != packing.count or not np.isfinite(values).all():
+        raise guest.blame("sent other WOE values than there are bins")
+    tables = []
+    for o, v, size in zip(order, np.split(values, np.cumsum(sizes)[:-1]), slots, strict=True):
+        table = np.zeros(size)
+        table[o] = v
+        tables.append(table)
+    return tables
+
+
+async def arbiter(private: PrivateKey, quota: Quota, *, guest: Peer) -> None:
+    """Answer the guest once."""
+    await quota.answer(private, party=guest)
