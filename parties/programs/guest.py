@@ -47,7 +47,7 @@ def train(job: Job, party: Party, out: Path, progress: Progress) -> dict[str, An
     model, facts, curves = session.run(_train(job, party, table, run, progress))
     session.close()
     ledger = session.ledger.as_json()
-    summary = shared.books(job, run, "train", session, time.monotonic() - begun) | facts
+    summary: dict[str, Any] = shared.books(job, run, "train", session, time.monotonic() - begun) | facts
     shared.write_json(out / "model.json", model)
     shared.write_json(out / "ledger.json", ledger)
     shared.write_json(out / "run.json", summary)
@@ -128,7 +128,8 @@ async def _train(job: Job, party: Party, table: Table, run: str, progress: Progr
     if min(y_train.sum(), len(y_train) - y_train.sum()) < FEW_EVENTS:
         gates.refuse("few_events", table.source, f"{int(y_train.sum())} events in {len(y_train)} rows")
     progress.phase("binning")
-    bins, standard, tables, ivs = None, None, [], {"guest": {}, "host": {}}
+    bins, standard, tables = None, None, []
+    ivs: dict[str, dict[str, float]] = {"guest": {}, "host": {}}
     if job.features.kind == "woe":
         bins = shared.Bins.fit(aligned, in_train, job.features.bins)
         events = int(y_train.sum())

@@ -68,15 +68,14 @@ def serve(
                 )
             session = Session(links, timeout=party.timeouts.message)
             progress.phase("training" if task == "train" else "scoring")
-            role = _train(job, party, table, run) if task == "train" else _score(job, party, table, run, out)
-            result = session.run(role)
-            books = shared.books(job, run, task, session, time.monotonic() - begun)
             if task == "train":
-                model, facts = result
+                model, facts = session.run(_train(job, party, table, run))
+                books = shared.books(job, run, task, session, time.monotonic() - begun)
                 shared.write_json(out / "model.json", model)
                 shared.write_json(out / "run.json", books | facts)
                 shared.write_json(out / "ledger.json", session.ledger.as_json())
             else:
+                session.run(_score(job, party, table, run, out))
                 shared.write_json(out / "score-ledger.json", session.ledger.as_json())
             session.close()
             if once:

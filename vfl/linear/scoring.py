@@ -41,7 +41,8 @@ async def guest(n: int, *, one_point: float, exact: bool, host: Peer) -> Vector:
     if exact:
         logits = (await host.receive(ExactLogits)).logits
     else:
-        logits = (await host.receive(LogitPoints)).points * one_point
+        points = (await host.receive(LogitPoints)).points
+        logits = np.asarray(points * one_point, dtype=np.float64)
     if logits.shape != (n,) or not np.isfinite(logits).all():
         raise host.blame("sent other logits than there are common rows")
     return logits
