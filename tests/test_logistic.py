@@ -1,0 +1,57 @@
+"""Training together equals training pooled, and every role follows its ladder."""
+
+from __future__ import annotations
+
+import numpy as np
+from seeded import Seeded
+from sklearn.linear_model import LogisticRegression
+
+from vfl.arbitration import Quota
+from vfl.crypto.paillier import PrivateKey
+from vfl.linear import logistic
+from vfl.linear.sigmoid import sigmoid
+from vfl.wire.flow import Peer
+from vfl.wire.ladder import follows_ladder
+from vfl.wire.memory import run_in_memory
+
+GUEST, HOST, ARBITER = Peer("guest"), Peer("host"), Peer("arbiter")
+
+
+def test_training_together_equals_training_pooled() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(300, 4)).round(1)
+    x[:, 1] = x[:, 1] > 0
+    y = (rng.random(300) < sigmoid(x @ np.array([0.8, -0.5, 0.6, 0.4]))).astype(np.int8)
+    private = PrivateKey.insecure_short_key_for_tests_only(512, Seeded(1))
+    own = np.column_stack([np.ones(300), x[:, :2]])
+    run = run_in_memory(
+        {
+            "guest": logistic.guest(
+                logistic.Columns(own, np.array([0.0, 1, 1]), np.zeros(3)),
+                y,
+                tolerance=1e-5,
+                max_iter=30,
+                taylor=False,
+                key=private.public,
+                rng=Seeded(2),
+                host=HOST,
+                arbiter=ARBITER,
+                report=lambda *_: None,
+            ),
+            "host": logistic.host(
+                logistic.Columns(x[:, 2:], np.ones(2), np.zeros(2)),
+                tolerance=1e-5,
+                key=private.public,
+                rng=Seeded(3),
+                guest=GUEST,
+                arbiter=ARBITER,
+            ),
+            "arbiter": logistic.arbiter(private, (Quota(99), Quota(99)), guest=GUEST, host=HOST),
+        }
+    )
+    pooled = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12).fit(x, y)
+    joint = np.concatenate([run.results["guest"].coefficients, run.results["host"].coefficients])
+    assert run.results["guest"].converged
+    np.testing.assert_allclose(joint, [*pooled.intercept_, *pooled.coef_[0]], atol=1e-4)
+    for role in ("guest", "host", "arbiter"):
+        assert follows_ladder(logistic.__doc__ or "", role, run.views[role])
