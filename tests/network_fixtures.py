@@ -48,6 +48,13 @@ def call(listener: Listener, identity: Identity = GUEST, *, peer: str = "host", 
     )
 
 
+def dial_free_port(
+    port: int, *, peer: str = "host", certificate: bytes = HOST.certificate_pem, timeout: float = 0.2
+) -> Link:
+    """Dial a port where no listener of ours is."""
+    return dial(f"127.0.0.1:{port}", GUEST, peer, certificate, hello(), connect_timeout=timeout)
+
+
 @contextmanager
 def linked(caller: str = "guest", listener: str = "host") -> Iterator[tuple[Link, Link]]:
     """Yield both ends of a link: the caller's and the listener's."""
