@@ -9,10 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vfl.crypto.modular import Gmp, Modular, from_ints, to_ints, width_of
+from vfl.crypto.modular import Gmp, Modular, Pairs, from_pairs, to_ints, to_pairs, width_of
 
-M = 0xF000000000000000000000000000000D * 0xF0000000000000000000000000000AB1
-WIDTH = width_of(M)
+N = 0xF000000000000000000000000000000D * 0xF0000000000000000000000000000AB1
+M = N * N
+WIDTH = 2 * width_of(N)
+
+
+def pairs(values: list[int]) -> Pairs:
+    return to_pairs(values, N)
+
+
+def numbers(values: Pairs) -> list[int]:
+    return from_pairs(values, N)
 
 
 @pytest.fixture(params=[1, 2], ids=["one worker", "two workers"])
@@ -22,7 +31,7 @@ def backend(request: pytest.FixtureRequest) -> Modular:
 
 def units(n: int, seed: int = 1) -> list[int]:
     rng = np.random.default_rng(seed)
-    out: list[int] = [1, M - 1]
+    out: list[int] = [1, M - 1, N - 1, N + 1]
     while len(out) < n:
         v = int.from_bytes(rng.bytes(WIDTH), "little") % M
         if math.gcd(v, M) == 1:
@@ -32,31 +41,31 @@ def units(n: int, seed: int = 1) -> list[int]:
 
 def test_a_product_is_elementwise(backend: Modular) -> None:
     a, b = units(300, 1), units(300, 2)
-    got = backend.multiply(from_ints(a, WIDTH), from_ints(b, WIDTH), M)
-    assert to_ints(got) == [x * y % M for x, y in zip(a, b, strict=True)]
+    got = backend.multiply(pairs(a), pairs(b), N)
+    assert numbers(got) == [x * y % M for x, y in zip(a, b, strict=True)]
 
 
 def test_sums_by_bin_multiply_what_shares_a_bin(backend: Modular) -> None:
     c = units(600)
     codes = np.random.default_rng(3).integers(0, 4, (600, 2))
-    got = backend.sum_by_bin(from_ints(c, WIDTH), codes, [4, 6], M)
+    got = backend.sum_by_bin(pairs(c), codes, [4, 6], N)
     for j, size in enumerate((4, 6)):
         want = [math.prod(v for v, k in zip(c, codes[:, j], strict=True) if k == b) % M for b in range(size)]
-        assert to_ints(got[j]) == want
+        assert numbers(got[j]) == want
 
 
 def test_fixed_base_powers_are_powers_times_a_factor(backend: Modular) -> None:
     times = units(300)
     exponents = np.random.default_rng(4).integers(0, 256, (300, 16), dtype=np.uint8)
-    got = backend.fixed_base_powers(7, exponents, M, from_ints(times, WIDTH))
-    assert to_ints(got) == [t * pow(7, e, M) % M for t, e in zip(times, to_ints(exponents), strict=True)]
+    got = backend.fixed_base_powers(7, exponents, N, pairs(times))
+    assert numbers(got) == [t * pow(7, e, M) % M for t, e in zip(times, to_ints(exponents), strict=True)]
 
 
 def test_row_powers_take_signed_exponents(backend: Modular) -> None:
     c = units(900)
     k = np.random.default_rng(5).integers(-(2**20), 2**20, (300, 3))
     k[0], k[1], k[2] = 0, -1, -(2**20)
-    got = to_ints(backend.row_powers(from_ints(c, WIDTH).reshape(300, 3, WIDTH), k, M))
+    got = numbers(backend.row_powers(pairs(c).reshape(300, 3, WIDTH), k, N))
     for i in range(300):
         want = math.prod(pow(c[3 * i + j], int(k[i, j]), M) for j in range(3)) % M
         assert got[i] == want
@@ -66,7 +75,7 @@ def test_multi_exponentiation_takes_signed_exponents(backend: Modular) -> None:
     c = units(700)
     k = np.random.default_rng(6).integers(-(2**25), 2**25, (700, 3))
     k[:, 2] = 0
-    got = to_ints(backend.multi_exponentiation(from_ints(c, WIDTH), k, M))
+    got = numbers(backend.multi_exponentiation(pairs(c), k, N))
     for j in range(3):
         assert got[j] == math.prod(pow(v, int(e), M) for v, e in zip(c, k[:, j], strict=True)) % M
 
@@ -76,5 +85,12 @@ def test_multi_exponentiation_takes_signed_exponents(backend: Modular) -> None:
 def test_any_signed_exponents_give_their_product(exponents: list[int]) -> None:
     c = units(len(exponents), 7)
     k = np.array(exponents, dtype=np.int64)[:, None]
-    got = to_ints(Gmp().multi_exponentiation(from_ints(c, WIDTH), k, M))
+    got = numbers(Gmp().multi_exponentiation(pairs(c), k, N))
     assert got == [math.prod(pow(v, e, M) for v, e in zip(c, exponents, strict=True)) % M]
+
+
+def test_a_factor_in_common_with_the_modulus_is_found(backend: Modular) -> None:
+    c = units(600)
+    assert not backend.shares_a_factor(pairs(c), N)
+    assert backend.shares_a_factor(pairs([*c[:400], 5 * 0xF000000000000000000000000000000D, *c[400:]]), N)
+    assert backend.shares_a_factor(pairs([0]), N)

@@ -8,7 +8,7 @@ import pytest
 from seeded import Seeded
 
 from vfl.crypto.fixed_point import centred
-from vfl.crypto.modular import from_ints, to_ints
+from vfl.crypto.modular import from_pairs, to_pairs
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
@@ -30,13 +30,13 @@ def test_what_is_encrypted_decrypts() -> None:
 
 def test_what_we_encrypt_decrypts_with_python_paillier() -> None:
     oracle = KEY.as_phe()
-    got = [oracle.raw_decrypt(c) for c in to_ints(PUBLIC.encrypt(VALUES, RNG).residues)]
+    got = [oracle.raw_decrypt(c) for c in from_pairs(PUBLIC.encrypt(VALUES, RNG).pairs, PUBLIC.n)]
     assert [centred(v, PUBLIC.n) for v in got] == VALUES.tolist()
 
 
 def test_what_python_paillier_encrypts_decrypts_with_us() -> None:
     theirs = phe.PaillierPublicKey(PUBLIC.n)
-    c = from_ints((theirs.raw_encrypt(int(v) % PUBLIC.n) for v in VALUES), PUBLIC.width)
+    c = to_pairs([theirs.raw_encrypt(int(v) % PUBLIC.n) for v in VALUES], PUBLIC.n)
     assert opened(Ciphertexts(PUBLIC.fingerprint, c)) == VALUES.tolist()
 
 
@@ -70,7 +70,7 @@ def test_packed_sums_unpack_to_themselves() -> None:
 
 
 def test_no_two_encryptions_are_equal_and_none_is_bare() -> None:
-    c = to_ints(PUBLIC.encrypt(np.zeros(200, np.int64), RNG).residues)
+    c = from_pairs(PUBLIC.encrypt(np.zeros(200, np.int64), RNG).pairs, PUBLIC.n)
     assert len(set(c)) == 200
     assert all((v - 1) % PUBLIC.n for v in c)
 
@@ -82,7 +82,7 @@ def test_what_is_not_randomised_has_no_wire_form() -> None:
 @pytest.mark.parametrize("bad", [0, PUBLIC.n, KEY.p], ids=["zero", "the modulus", "a factor"])
 def test_a_ciphertext_outside_of_the_group_is_refused(bad: int) -> None:
     with pytest.raises(SecurityError):
-        PUBLIC.check(Ciphertexts(PUBLIC.fingerprint, from_ints([bad], PUBLIC.width)), 1)
+        PUBLIC.check(Ciphertexts(PUBLIC.fingerprint, to_pairs([bad], PUBLIC.n)), 1)
 
 
 def test_short_even_prime_and_smooth_moduli_are_refused() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import phe
 
-from vfl.crypto.modular import to_ints
+from vfl.crypto.modular import from_pairs
 from vfl.crypto.paillier import PrivateKey
 from vfl.crypto.randomness import Randomness
 
@@ -33,7 +33,7 @@ def measured(rows: int) -> dict[str, tuple[float, float]]:
     r = values.integers(-1000, 1000, rows)
     c = ours.encrypt(r, rng)
     few = min(rows, 40)
-    p = [phe.EncryptedNumber(theirs, v) for v in to_ints(c.residues)]
+    p = [phe.EncryptedNumber(theirs, v) for v in from_pairs(c.pairs, theirs.n)]
     codes = values.integers(0, 10, (rows, 5))
     woe = values.normal(size=(5, 10)).round(4)
     numbers = values.integers(-(2**15), 2**15, (rows, 2))

@@ -28,7 +28,7 @@ import numpy as np
 import phe
 from numpy.typing import NDArray
 
-from vfl.crypto.modular import Gmp, Modular, Residues, from_ints, to_ints, width_of
+from vfl.crypto.modular import Gmp, Modular, Pairs, from_ints, from_pairs, to_ints, to_pairs, width_of
 from vfl.crypto.packing import Packing
 from vfl.crypto.randomness import Randomness
 from vfl.errors import SecurityError
@@ -41,10 +41,10 @@ _SMALL_PRIMES = gmpy2.primorial(1 << 16)
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Encrypted:
     key: str
-    residues: Residues
+    pairs: Pairs
 
     def __len__(self) -> int:
-        return len(self.residues)
+        return len(self.pairs)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} under {self.key})"
@@ -61,11 +61,11 @@ class Ciphertexts(_Encrypted):
         return len(self)
 
     def __getitem__(self, rows: slice) -> Ciphertexts:
-        return Ciphertexts(self.key, self.residues[rows])
+        return Ciphertexts(self.key, self.pairs[rows])
 
     def to_wire(self) -> tuple[dict[str, int | str], bytes]:
         """Key fingerprint and width, then n x width bytes, little-endian."""
-        return {"key": self.key, "width": self.residues.shape[1]}, self.residues.tobytes()
+        return {"key": self.key, "width": self.pairs.shape[1]}, self.pairs.tobytes()
 
     @classmethod
     def from_wire(cls, header: dict[str, int | str], data: bytes) -> Self:
@@ -90,7 +90,7 @@ class Unrandomised(_Encrypted):
 
     def take(self, rows: NDArray[np.int64]) -> Unrandomised:
         """Return these rows, in this order."""
-        return Unrandomised(self.key, self.residues[rows])
+        return Unrandomised(self.key, self.pairs[rows])
 
 
 Encrypted = Ciphertexts | Unrandomised
@@ -138,7 +138,7 @@ class PublicKey:
     @cached_property
     def width(self) -> int:
         """Bytes of a ciphertext."""
-        return width_of(self.n_squared)
+        return 2 * width_of(self.n)
 
     @cached_property
     def h_s(self) -> int:
@@ -158,37 +158,40 @@ class PublicKey:
         """Multiply each by a fresh h_s^r: equal plaintexts become independent of how they were made."""
         size = (self.randomiser_bits or self.n.bit_length() // 2) // 8
         exponents = np.frombuffer(rng.bytes(len(c) * size), np.uint8).reshape(-1, size)
-        out = self.modular.fixed_base_powers(self.h_s, exponents, self.n_squared, self._own(c))
+        out = self.modular.fixed_base_powers(self.h_s, exponents, self.n, self._own(c))
         return Ciphertexts(self.fingerprint, out)
 
     # arithmetic
 
     def lift(self, plain: Sequence[int]) -> Unrandomised:
-        """Return 1 + mN mod N^2: encryptions that hide nothing, for arithmetic only."""
-        n, square = gmpy2.mpz(self.n), gmpy2.mpz(self.n_squared)
-        return Unrandomised(self.fingerprint, from_ints(((1 + m * n) % square for m in plain), self.width))
+        """Return 1 + mN, the pairs (1, m): encryptions that hide nothing, for arithmetic only."""
+        half = self.width // 2
+        pairs = np.zeros((len(plain), self.width), np.uint8)
+        pairs[:, 0] = 1
+        pairs[:, half:] = from_ints((m % self.n for m in plain), half)
+        return self._new(pairs)
 
     def add(self, a: Encrypted, b: Encrypted) -> Unrandomised:
         """Return E(a_i + b_i)."""
-        return self._new(self.modular.multiply(self._own(a), self._own(b), self.n_squared))
+        return self._new(self.modular.multiply(self._own(a), self._own(b), self.n))
 
     def sum(self, c: Encrypted) -> Unrandomised:
         """Return E(sum of c): one ciphertext."""
-        return self._new(self.modular.product(self._own(c), self.n_squared))
+        return self._new(self.modular.product(self._own(c), self.n))
 
     def sum_by_bin(self, c: Encrypted, codes: NDArray[np.int64], bins: Sequence[int]) -> list[Unrandomised]:
         """Return E of the sums of c by bin of each column: codes of shape (n, d), d results."""
-        sums = self.modular.sum_by_bin(self._own(c), codes, bins, self.n_squared)
+        sums = self.modular.sum_by_bin(self._own(c), codes, bins, self.n)
         return [self._new(s) for s in sums]
 
     def row_products(self, c: Encrypted, k: NDArray[np.int64]) -> Unrandomised:
         """Return E(sum_j k_ij c_ij) row by row: c holds n x q ciphertexts row-major, k shape (n, q)."""
         cube = self._own(c).reshape(*k.shape, self.width)
-        return self._new(self.modular.row_powers(cube, k, self.n_squared))
+        return self._new(self.modular.row_powers(cube, k, self.n))
 
     def weighted_sums(self, c: Encrypted, k: NDArray[np.int64]) -> Unrandomised:
         """Return E(sum_i k_ij c_i) for each column j: k of shape (n, d), d results."""
-        return self._new(self.modular.multi_exponentiation(self._own(c), k, self.n_squared))
+        return self._new(self.modular.multi_exponentiation(self._own(c), k, self.n))
 
     def joined(self, parts: Sequence[Encrypted]) -> Unrandomised:
         """Return all parts as one vector."""
@@ -199,33 +202,32 @@ class PublicKey:
         assert len(c) == packing.count
         assert packing.n == self.n
         square, shift = gmpy2.mpz(self.n_squared), 1 << packing.bits
-        values = [gmpy2.mpz(v) for v in to_ints(self._own(c))]
+        values = [gmpy2.mpz(v) for v in from_pairs(self._own(c), self.n)]
         packed = []
         for i in range(0, len(values), packing.slots):
             acc = gmpy2.mpz(1)
             for v in reversed(values[i : i + packing.slots]):
                 acc = gmpy2.powmod(acc, shift, square) * v % square
             packed.append(acc)
-        return self._new(from_ints(packed, self.width))
+        return self._new(to_pairs(packed, self.n))
 
     def check(self, c: Ciphertexts, count: int) -> None:
         """Raise SecurityError unless these are `count` valid ciphertexts under this key."""
-        if c.key != self.fingerprint or c.residues.shape[1] != self.width:
+        if c.key != self.fingerprint or c.pairs.shape[1] != self.width:
             raise SecurityError("ciphertexts", "encrypted under another key")
         if len(c) != count:
             raise SecurityError("ciphertexts", f"{len(c)} arrived, {count} were expected")
-        values = to_ints(c.residues)
-        if any(not 0 < v < self.n_squared for v in values):
+        if max(to_ints(c.pairs.reshape(-1, self.width // 2)), default=0) >= self.n:
             raise SecurityError("ciphertexts", "a value is outside of the ciphertext group")
-        if count and math.gcd(to_ints(self.modular.product(c.residues, self.n_squared))[0], self.n) != 1:
+        if self.modular.shares_a_factor(c.pairs, self.n):
             raise SecurityError("ciphertexts", "a value shares a factor with the modulus")
 
-    def _own(self, c: Encrypted) -> Residues:
+    def _own(self, c: Encrypted) -> Pairs:
         assert c.key == self.fingerprint, "ciphertexts under another key"
-        return c.residues
+        return c.pairs
 
-    def _new(self, residues: Residues) -> Unrandomised:
-        return Unrandomised(self.fingerprint, residues)
+    def _new(self, pairs: Pairs) -> Unrandomised:
+        return Unrandomised(self.fingerprint, pairs)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -257,7 +259,7 @@ class PrivateKey:
     def decrypt(self, c: Ciphertexts) -> list[int]:
         """Return the plaintexts in [0, N)."""
         self.public.check(c, len(c))
-        return to_ints(self.public.modular.crt_decrypt(c.residues, self.p, self.q))
+        return to_ints(self.public.modular.crt_decrypt(c.pairs, self.p, self.q))
 
     def as_phe(self) -> phe.PaillierPrivateKey:
         """Return the same key as python-paillier's."""

@@ -242,7 +242,7 @@ async def host(
             await guest.send(LogitPowers(key.encrypt(powers.reshape(-1), rng)))
             r = (await guest.receive(EncryptedResiduals)).values
             key.check(r, len(powers))
-            blocks.append(r.residues)
+            blocks.append(r.pairs)
         residuals = Ciphertexts(key.fingerprint, np.concatenate(blocks))
         products = await columns.gradient(residuals, key=key, rng=rng, arbiter=arbiter)
         await guest.send(GradientProducts(products))
@@ -302,6 +302,6 @@ async def _residuals(
         sums = key.add(key.row_products(powers, encode(c[:, 1:])), key.lift(plain.tolist()))
         r = key.randomise(sums, rng)
         await host.send(EncryptedResiduals(r))
-        blocks.append(r.residues)
+        blocks.append(r.pairs)
         report(k, degree, min(1.0, (start + BLOCK) / n))
     return Ciphertexts(key.fingerprint, np.concatenate(blocks))

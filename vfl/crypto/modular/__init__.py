@@ -1,11 +1,22 @@
-"""The one seam of modular arithmetic: batches of work over contiguous arrays of residues.
+"""The one seam of modular arithmetic: batches of work over contiguous arrays of bytes.
 
-A batch of n residues modulo m is an array of n x width bytes, little-endian, which is also its
-wire form.  Backends implement `Modular`; one conformance suite holds them to it.
+`Residues` are numbers modulo n, `Pairs` numbers modulo n^2; both are also their wire form.
+Backends implement `Modular`; one conformance suite holds them to it.
 """
 
 from vfl.crypto.modular.gmp import Gmp
+from vfl.crypto.modular.pairs import Pairs, from_pairs, to_pairs
 from vfl.crypto.modular.residues import Residues, from_ints, to_ints, width_of
 from vfl.crypto.modular.seam import Modular
 
-__all__ = ["Gmp", "Modular", "Residues", "from_ints", "to_ints", "width_of"]
+__all__ = [
+    "Gmp",
+    "Modular",
+    "Pairs",
+    "Residues",
+    "from_ints",
+    "from_pairs",
+    "to_ints",
+    "to_pairs",
+    "width_of",
+]

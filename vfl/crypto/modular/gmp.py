@@ -11,13 +11,14 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import gmpy2
 import numpy as np
+from gmpy2 import mpz
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from vfl.crypto.modular import kernels
-from vfl.crypto.modular.residues import Residues, from_mpz, to_mpz
+from vfl.crypto.modular.pairs import ONE, Pair, Pairs, inverse, load, store, times
+from vfl.crypto.modular.residues import Residues
 
 T = TypeVar("T")
 
@@ -38,55 +39,53 @@ class Gmp:
     def __repr__(self) -> str:
         return f"Gmp(workers={self.workers})"
 
-    def multiply(self, a: Residues, b: Residues, m: int) -> Residues:
+    def multiply(self, a: Pairs, b: Pairs, n: int) -> Pairs:
         """Return a_i b_i."""
-        mod = gmpy2.mpz(m)
-        return from_mpz((x * y % mod for x, y in zip(to_mpz(a), to_mpz(b), strict=True)), a.shape[1])
+        return store(_multiply(load(a), load(b), n), a.shape[1])
 
-    def product(self, c: Residues, m: int) -> Residues:
+    def product(self, c: Pairs, n: int) -> Pairs:
         """Return prod_i c_i."""
-        return self.sum_by_bin(c, np.zeros((len(c), 1), dtype=np.int64), [1], m)[0]
+        return self.sum_by_bin(c, np.zeros((len(c), 1), dtype=np.int64), [1], n)[0]
 
-    def sum_by_bin(
-        self, c: Residues, codes: NDArray[np.int64], bins: Sequence[int], m: int
-    ) -> list[Residues]:
+    def sum_by_bin(self, c: Pairs, codes: NDArray[np.int64], bins: Sequence[int], n: int) -> list[Pairs]:
         """Return the products by bin: rows are split between workers, their products joined."""
         assert codes.shape == (len(c), len(bins))
         assert all(
             col.min(initial=0) >= 0 and col.max(initial=0) < b for col, b in zip(codes.T, bins, strict=True)
         )
-        mod = gmpy2.mpz(m)
-        parts = self._map(kernels.sum_by_bin, len(c), lambda s: (c[s], codes[s], list(bins), m))
+        parts = self._map(kernels.sum_by_bin, len(c), lambda s: (c[s], codes[s], list(bins), n))
         total = parts[0]
         for part in parts[1:]:
-            total = [
-                [x * y % mod for x, y in zip(a, b, strict=True)] for a, b in zip(total, part, strict=True)
-            ]
-        return [from_mpz(column, c.shape[1]) for column in total]
+            total = [_multiply(a, b, n) for a, b in zip(total, part, strict=True)]
+        return [store(column, c.shape[1]) for column in total]
 
-    def fixed_base_powers(self, base: int, exponents: Residues, m: int, times: Residues) -> Residues:
-        """Return times_i base^(e_i)."""
-        parts = self._map(kernels.fixed_base_powers, len(times), lambda s: (base, exponents[s], m, times[s]))
-        return np.concatenate(parts)
+    def fixed_base_powers(self, base: int, exponents: Residues, n: int, factors: Pairs) -> Pairs:
+        """Return factor_i base^(e_i)."""
+        kernel, count = kernels.fixed_base_powers, len(factors)
+        return np.concatenate(self._map(kernel, count, lambda s: (base, exponents[s], n, factors[s])))
 
-    def row_powers(self, c: NDArray[np.uint8], k: NDArray[np.int64], m: int) -> Residues:
+    def row_powers(self, c: NDArray[np.uint8], k: NDArray[np.int64], n: int) -> Pairs:
         """Return prod_j c_ij^(k_ij), signed, with one inversion for all rows."""
         assert c.shape[:2] == k.shape
-        mod = gmpy2.mpz(m)
-        parts = self._map(kernels.row_powers, len(c), lambda s: (c[s], k[s], m))
+        parts = self._map(kernels.row_powers, len(c), lambda s: (c[s], k[s], n))
         tops = [x for part in parts for x in part[0]]
-        bottoms = kernels.inverses([x for part in parts for x in part[1]], m)
-        return from_mpz((x * y % mod for x, y in zip(tops, bottoms, strict=True)), c.shape[2])
+        bottoms = [x for part in parts for x in part[1]]
+        return store(_divide(tops, bottoms, n), c.shape[2])
 
-    def multi_exponentiation(self, c: Residues, k: NDArray[np.int64], m: int) -> Residues:
+    def multi_exponentiation(self, c: Pairs, k: NDArray[np.int64], n: int) -> Pairs:
         """Return prod_i c_i^(k_ij) for each column j, columns shared between workers."""
         assert len(c) == len(k)
         columns = np.array_split(np.arange(k.shape[1]), min(self.workers, k.shape[1]))
-        jobs = [(c, k[:, part], m) for part in columns]
+        jobs = [(c, k[:, part], n) for part in columns]
         parts = self._run(_pippenger_columns, jobs, small=k.size < 4 * SMALL)
-        return from_mpz((x for part in parts for x in part), c.shape[1])
+        tops, bottoms = zip(*(x for part in parts for x in part), strict=True)
+        return store(_divide(list(tops), list(bottoms), n), c.shape[1])
 
-    def crt_decrypt(self, c: Residues, p: int, q: int) -> Residues:
+    def shares_a_factor(self, c: Pairs, n: int) -> bool:
+        """Return whether any c_i has a factor in common with n."""
+        return any(self._map(kernels.shares_a_factor, len(c), lambda s: (c[s], n)))
+
+    def crt_decrypt(self, c: Pairs, p: int, q: int) -> Residues:
         """Return the plaintexts; threads, since decryption lists release the GIL."""
         chunks = np.array_split(c, min(self.workers, max(1, len(c))))
         parts = Parallel(n_jobs=self.workers, backend="threading")(
@@ -94,9 +93,9 @@ class Gmp:
         )
         return np.concatenate(list(parts))
 
-    def _map(self, kernel: Callable[..., T], n: int, part: Callable[[slice], tuple[Any, ...]]) -> list[T]:
-        pieces = 1 if n < SMALL or self.workers == 1 else CHUNKS * self.workers
-        cuts = [n * i // pieces for i in range(pieces + 1)]
+    def _map(self, kernel: Callable[..., T], count: int, part: Callable[[slice], tuple[Any, ...]]) -> list[T]:
+        pieces = 1 if count < SMALL or self.workers == 1 else CHUNKS * self.workers
+        cuts = [count * i // pieces for i in range(pieces + 1)]
         jobs = [part(slice(a, b)) for a, b in itertools.pairwise(cuts)]
         return self._run(kernel, jobs, small=pieces == 1)
 
@@ -110,6 +109,25 @@ class Gmp:
         return list(pool(delayed(kernel)(*job) for job in jobs))
 
 
-def _pippenger_columns(c: Residues, k: NDArray[np.int64], m: int) -> list[gmpy2.mpz]:
-    values = to_mpz(c)
-    return [kernels.pippenger(values, column, m) for column in np.ascontiguousarray(k.T)]
+def _multiply(a: list[Pair], b: list[Pair], n: int) -> list[Pair]:
+    mod = mpz(n)
+    return [times(x, y, mod) for x, y in zip(a, b, strict=True)]
+
+
+def _divide(tops: list[Pair], bottoms: list[Pair], n: int) -> list[Pair]:
+    """All quotients with one inversion (Montgomery's trick)."""
+    mod, running = mpz(n), ONE
+    before = []
+    for y in bottoms:
+        before.append(running)
+        running = times(running, y, mod)
+    rest, out = inverse(running, mod), []
+    for x, y, b in zip(reversed(tops), reversed(bottoms), reversed(before), strict=True):
+        out.append(times(x, times(rest, b, mod), mod))
+        rest = times(rest, y, mod)
+    return out[::-1]
+
+
+def _pippenger_columns(c: Pairs, k: NDArray[np.int64], n: int) -> list[tuple[Pair, Pair]]:
+    values = load(c)
+    return [kernels.pippenger(values, column, n) for column in np.ascontiguousarray(k.T)]

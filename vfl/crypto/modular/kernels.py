@@ -1,12 +1,12 @@
-"""The hot loops on GMP integers, one function each; pure, picklable, no threads of their own.
+"""The hot loops on pairs of GMP integers, one function each; pure, picklable, no threads of their own.
 
-m is the modulus, c a list of residues.  Not constant time: GMP's multiplication and the choice of
-table entries depend on their operands, so whoever can time these loops on the same machine may
-learn about exponents.
+Not constant time: GMP's multiplication and the choice of table entries depend on their operands,
+so whoever can time these loops on the same machine may learn about exponents.
 """
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import gmpy2
@@ -14,104 +14,108 @@ import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
-from vfl.crypto.modular.residues import Residues, from_mpz, rows, to_mpz, width_of
+from vfl.crypto.modular.pairs import ONE, Pair, Pairs, load, pair, square, store, times
+from vfl.crypto.modular.residues import Residues, rows, store_residues, width_of
 
-WINDOW = 10
-"""Bits of a fixed-base window: 103 products for 1024 bits, 59 MB a process."""
+WINDOW = 11
+"""Bits of a fixed-base window: 94 products for 1024 bits, 120 MB a process."""
 
 
 @lru_cache(maxsize=2)
-def fixed_base_table(base: int, m: int, bits: int) -> list[list[mpz]]:
-    """Return T[i][d] = base^(d 2^(WINDOW i)) mod m."""
+def fixed_base_table(base: int, n: int, bits: int) -> list[list[Pair]]:
+    """Return T[i][d] = base^(d 2^(WINDOW i))."""
     table = []
-    b, mod = mpz(base), mpz(m)
+    mod = mpz(n)
+    b = pair(base, mod)
     for _ in range(-(-bits // WINDOW)):
-        row = [mpz(1)]
+        line = [ONE]
         for _ in range((1 << WINDOW) - 1):
-            row.append(row[-1] * b % mod)
-        table.append(row)
-        b = row[-1] * b % mod
+            line.append(times(line[-1], b, mod))
+        table.append(line)
+        b = times(line[-1], b, mod)
     return table
 
 
-def fixed_base_powers(base: int, exponents: Residues, m: int, times: Residues) -> Residues:
-    """times_i base^(e_i), by windows of the exponent (Brickell, Gordon, McCurley and Wilson 1992)."""
-    table = fixed_base_table(base, m, 8 * exponents.shape[1])
-    mod, mask = mpz(m), (1 << WINDOW) - 1
+def fixed_base_powers(base: int, exponents: Residues, n: int, factors: Pairs) -> Pairs:
+    """factor_i base^(e_i), by windows of the exponent (Brickell, Gordon, McCurley and Wilson 1992)."""
+    table = fixed_base_table(base, n, 8 * exponents.shape[1])
+    mod, mask = mpz(n), (1 << WINDOW) - 1
     out = []
-    for row, e_bytes in zip(to_mpz(times), rows(exponents), strict=True):
-        e, acc = int.from_bytes(e_bytes, "little"), row
+    for (x0, x1), e_bytes in zip(load(factors), rows(exponents), strict=True):
+        e = int.from_bytes(e_bytes, "little")
         for line in table:
-            acc = acc * line[e & mask] % mod
+            t0, t1 = line[e & mask]
+            q, r = divmod(x0 * t0, mod)  # `times`, without the cost of a call
+            x1 = (x0 * t1 + x1 * t0 + q) % mod
+            x0 = r
             e >>= WINDOW
-        out.append(acc)
-    return from_mpz(out, times.shape[1])
+        out.append((x0, x1))
+    return store(out, factors.shape[1])
 
 
-def sum_by_bin(c: Residues, codes: NDArray[np.int64], bins: list[int], m: int) -> list[list[mpz]]:
+def sum_by_bin(c: Pairs, codes: NDArray[np.int64], bins: list[int], n: int) -> list[list[Pair]]:
     """Products of the c_i by bin of each column."""
-    mod, values = mpz(m), to_mpz(c)
+    mod, values = mpz(n), load(c)
     out = []
-    for column, size in zip(codes.T.tolist(), bins, strict=True):
-        acc = [mpz(1)] * size
-        for k, v in zip(column, values, strict=True):
-            acc[k] = acc[k] * v % mod
-        out.append(acc)
+    for column, size in zip(codes.T, bins, strict=True):
+        order = np.argsort(column, kind="stable").tolist()
+        ends = np.cumsum(np.bincount(column, minlength=size)).tolist()
+        out.append([_product(values, order[a:b], mod) for a, b in zip([0, *ends[:-1]], ends, strict=True)])
     return out
 
 
-def row_powers(c: NDArray[np.uint8], k: NDArray[np.int64], m: int) -> tuple[list[mpz], list[mpz]]:
+def _product(values: list[Pair], picked: list[int], mod: mpz) -> Pair:
+    x0, x1 = ONE
+    for i in picked:
+        y0, y1 = values[i]
+        q, r = divmod(x0 * y0, mod)  # `times`, without the cost of a call
+        x1 = (x0 * y1 + x1 * y0 + q) % mod
+        x0 = r
+    return x0, x1
+
+
+def row_powers(c: NDArray[np.uint8], k: NDArray[np.int64], n: int) -> tuple[list[Pair], list[Pair]]:
     """Numerators and denominators of prod_j c_ij^(k_ij): interleaved binary exponentiation.
 
     Exponents are taken as two's complement of t + 1 bits, so the bases of negative ones are
     multiplied into the denominator once, at weight 2^t.
     """
-    n, q, width = c.shape
-    mod, values = mpz(m), to_mpz(c.reshape(n * q, width))
+    count, q, width = c.shape
+    mod, values = mpz(n), load(c.reshape(count * q, width))
     t = int(np.abs(k).max(initial=1)).bit_length()
     bits = ((k[:, :, None] >> np.arange(t)) & 1).astype(bool)
     tops, bottoms = [], []
-    for i in range(n):
+    for i in range(count):
         bases = values[i * q : (i + 1) * q]
-        top, bottom = mpz(1), mpz(1)
+        top = bottom = ONE
         for j in np.flatnonzero(k[i] < 0):
-            bottom = bottom * bases[j] % mod
+            bottom = times(bottom, bases[j], mod)
         for level in bits[i].T[::-1].tolist():
-            top = top * top % mod
+            top = square(top, mod)
             for base, used in zip(bases, level, strict=True):
                 if used:
-                    top = top * base % mod
+                    top = times(top, base, mod)
         tops.append(top)
-        bottoms.append(gmpy2.powmod(bottom, 1 << t, mod) if bottom != 1 else bottom)
+        bottoms.append(_squared(bottom, t if bottom != ONE else 0, mod))
     return tops, bottoms
 
 
-def inverses(values: list[mpz], m: int) -> list[mpz]:
-    """All inverses mod m with one inversion (Montgomery's trick)."""
-    mod, acc = mpz(m), mpz(1)
-    prefix = []
-    for v in values:
-        prefix.append(acc)
-        acc = acc * v % mod
-    inverse = gmpy2.invert(acc, mod)
-    out = []
-    for v, before in zip(reversed(values), reversed(prefix), strict=True):
-        out.append(inverse * before % mod)
-        inverse = inverse * v % mod
-    return out[::-1]
+def _squared(x: Pair, often: int, mod: mpz) -> Pair:
+    for _ in range(often):
+        x = square(x, mod)
+    return x
 
 
-def pippenger(values: list[mpz], k: NDArray[np.int64], m: int) -> mpz:
-    """prod_i c_i^(k_i), signed, by buckets of signed digits (Pippenger 1980)."""
-    mod = mpz(m)
+def pippenger(values: list[Pair], k: NDArray[np.int64], n: int) -> tuple[Pair, Pair]:
+    """Numerator and denominator of prod_i c_i^(k_i), by buckets of signed digits (Pippenger 1980)."""
+    mod = mpz(n)
     w = max(2, min(12, len(values).bit_length() - 3))
-    top, bottom = mpz(1), mpz(1)
+    top = bottom = ONE
     for digits in reversed(_signed_digits(k, w)):
-        for _ in range(w if top != 1 or bottom != 1 else 0):
-            top, bottom = top * top % mod, bottom * bottom % mod
+        top, bottom = _squared(top, w, mod), _squared(bottom, w, mod)
         plus, minus = _bucket_sums(values, digits, w, mod)
-        top, bottom = top * plus % mod, bottom * minus % mod
-    return top * gmpy2.invert(bottom, mod) % mod
+        top, bottom = times(top, plus, mod), times(bottom, minus, mod)
+    return top, bottom
 
 
 def _signed_digits(k: NDArray[np.int64], w: int) -> list[list[int]]:
@@ -125,42 +129,51 @@ def _signed_digits(k: NDArray[np.int64], w: int) -> list[list[int]]:
     return digits
 
 
-def _bucket_sums(values: list[mpz], digits: list[int], w: int, mod: mpz) -> tuple[mpz, mpz]:
+def _bucket_sums(values: list[Pair], digits: list[int], w: int, mod: mpz) -> tuple[Pair, Pair]:
     """prod c_i^(d_i) over the positive and over the negated negative digits."""
     size = (1 << (w - 1)) + 1
-    plus: list[mpz | None] = [None] * size
-    minus: list[mpz | None] = [None] * size
+    plus: list[Pair | None] = [None] * size
+    minus: list[Pair | None] = [None] * size
     for v, d in zip(values, digits, strict=True):
         buckets, i = (plus, d) if d > 0 else (minus, -d)
         if i:
             b = buckets[i]
-            buckets[i] = v if b is None else b * v % mod
+            buckets[i] = v if b is None else times(b, v, mod)
     return _weighted(plus, mod), _weighted(minus, mod)
 
 
-def _weighted(buckets: list[mpz | None], mod: mpz) -> mpz:
+def _weighted(buckets: list[Pair | None], mod: mpz) -> Pair:
     """prod_d bucket_d^d by running products from the highest bucket down."""
-    running, total = mpz(1), mpz(1)
+    running = total = ONE
     for b in reversed(buckets[1:]):
         if b is not None:
-            running = running * b % mod
-        if running != 1:
-            total = total * running % mod
+            running = times(running, b, mod)
+        if running != ONE:
+            total = times(total, running, mod)
     return total
 
 
-def crt_decrypt(c: Residues, p: int, q: int) -> Residues:
+def shares_a_factor(c: Pairs, n: int) -> bool:
+    """Whether any c_i is not coprime to n: one greatest common divisor for all."""
+    mod, acc = mpz(n), mpz(1)
+    for x0, _ in load(c):
+        acc = acc * x0 % mod
+    return math.gcd(int(acc), n) != 1
+
+
+def crt_decrypt(c: Pairs, p: int, q: int) -> Residues:
     """Plaintexts by decryption mod p^2 and q^2 (Paillier 1999, section 7); releases the GIL."""
-    values = to_mpz(c)
+    n = mpz(p) * q
+    values = [x0 + x1 * n for x0, x1 in load(c)]
     mp = _half(values, mpz(p), mpz(q))
     mq = _half(values, mpz(q), mpz(p))
     inverse = gmpy2.invert(p, q)
-    joined = (a + p * ((b - a) * inverse % q) for a, b in zip(mp, mq, strict=True))
-    return from_mpz(joined, width_of(p * q))
+    joined = [a + p * ((b - a) * inverse % q) for a, b in zip(mp, mq, strict=True)]
+    return store_residues(joined, width_of(p * q))
 
 
 def _half(values: list[mpz], p: mpz, q: mpz) -> list[mpz]:
-    square = p * p
-    powers = gmpy2.powmod_base_list([v % square for v in values], p - 1, square)
+    power = p * p
+    powers = gmpy2.powmod_base_list([v % power for v in values], p - 1, power)
     h = gmpy2.invert((p - 1) * q % p, p)
     return [(x - 1) // p * h % p for x in powers]

@@ -1,0 +1,78 @@
+"""Print who learns what, read from the protocols' own docstrings; --write puts it into README.md.
+
+    .venv/bin/python scripts/leakage.py --write
+
+A row is a message: its sender and receivers from the ladder, its formula and what it reveals
+from its docstring.  Nothing here is written by hand, and a test holds README.md to it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import psi.ecdh
+import vfl.arbitration
+import vfl.features.split
+import vfl.features.woe
+import vfl.linear.logistic
+import vfl.linear.scoring
+from vfl.wire.message import Message, formula, reveals
+
+PROTOCOLS: tuple[ModuleType, ...] = (
+    psi.ecdh,
+    vfl.arbitration,
+    vfl.features.split,
+    vfl.features.woe,
+    vfl.linear.logistic,
+    vfl.linear.scoring,
+)
+"""In the order in which a run meets them."""
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+BLOCK = re.compile(r"(?<=<!-- leakage -->\n).*(?=<!-- /leakage -->)", re.DOTALL)
+_ARROW = re.compile(r"^\s*(\w+) -> (\w+(?:, \w+)*): (\w+)$", re.MULTILINE)
+
+
+def leakage_table() -> str:
+    """Return one Markdown table for each protocol."""
+    return "\n".join(_section(protocol) for protocol in PROTOCOLS)
+
+
+def _section(protocol: ModuleType) -> str:
+    doc = protocol.__doc__ or ""
+    title = doc.splitlines()[0].rstrip(".")
+    rows = [_row(kind, _ways(doc, kind.__name__)) for kind in _messages(protocol)]
+    head = ["| message | from -> to | formula | reveals |", "|---|---|---|---|"]
+    return "\n".join([f"**{title}** (`{protocol.__name__}`)", "", *head, *rows, ""])
+
+
+def _messages(protocol: ModuleType) -> list[type[Message]]:
+    found = (v for v in vars(protocol).values() if isinstance(v, type) and issubclass(v, Message))
+    return [kind for kind in found if kind.__module__ == protocol.__name__]
+
+
+def _ways(doc: str, name: str) -> list[str]:
+    ways = [f"{sender} -> {to}" for sender, to, kind in _ARROW.findall(doc) if kind == name]
+    return list(dict.fromkeys(ways))
+
+
+def _row(kind: type[Message], ways: list[str]) -> str:
+    told = [formula(kind), reveals(kind)]
+    cells = [f"`{kind.__name__}`", "<br>".join(ways), *(text.replace("|", r"\|") for text in told)]
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the tables, or put them between the marks in README.md."""
+    if sys.argv[1:] == ["--write"]:
+        readme = README.read_text(encoding="utf-8")
+        README.write_text(BLOCK.sub(lambda _: leakage_table(), readme), encoding="utf-8")
+    else:
+        print(leakage_table(), end="")
+
+
+if __name__ == "__main__":
+    main()
