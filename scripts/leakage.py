@@ -60,9 +60,12 @@ def _ways(doc: str, name: str) -> list[str]:
 
 
 def _row(kind: type[Message], ways: list[str]) -> str:
-    told = [formula(kind), reveals(kind)]
-    cells = [f"`{kind.__name__}`", "<br>".join(ways), *(text.replace("|", r"\|") for text in told)]
+    cells = [f"`{kind.__name__}`", "<br>".join(ways), _escaped(formula(kind)), _escaped(reveals(kind))]
     return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("<", "&lt;").replace("|", r"\|")
 
 
 def main() -> None:
