@@ -9,12 +9,14 @@ from sklearn.linear_model import LogisticRegression
 from vfl.arbitration import Quota
 from vfl.crypto.paillier import PrivateKey
 from vfl.linear import logistic
+from vfl.linear.columns import Columns
 from vfl.linear.sigmoid import sigmoid
 from vfl.wire.flow import Peer
 from vfl.wire.ladder import follows_ladder
 from vfl.wire.memory import run_in_memory
 
 GUEST, HOST, ARBITER = Peer("guest"), Peer("host"), Peer("arbiter")
+RULES = logistic.Rules(tolerance=1e-5, max_iter=30)
 
 
 def test_training_together_equals_training_pooled() -> None:
@@ -27,11 +29,9 @@ def test_training_together_equals_training_pooled() -> None:
     run = run_in_memory(
         {
             "guest": logistic.guest(
-                logistic.Columns(own, np.array([0.0, 1, 1]), np.zeros(3)),
+                Columns(own, np.array([0.0, 1, 1]), np.zeros(3)),
                 y,
-                tolerance=1e-5,
-                max_iter=30,
-                taylor=False,
+                RULES,
                 key=private.public,
                 rng=Seeded(2),
                 host=HOST,
@@ -39,8 +39,8 @@ def test_training_together_equals_training_pooled() -> None:
                 report=lambda *_: None,
             ),
             "host": logistic.host(
-                logistic.Columns(x[:, 2:], np.ones(2), np.zeros(2)),
-                tolerance=1e-5,
+                Columns(x[:, 2:], np.ones(2), np.zeros(2)),
+                RULES,
                 key=private.public,
                 rng=Seeded(3),
                 guest=GUEST,

@@ -25,6 +25,7 @@ from vfl.errors import ConfigError
 from vfl.features import split, woe
 from vfl.gates import FEW_EVENTS
 from vfl.linear import logistic, scoring
+from vfl.linear.columns import Columns
 from vfl.linear.sigmoid import sigmoid
 from vfl.stats.metrics import evaluate
 from vfl.stats.scorecard import Scorecard
@@ -153,16 +154,14 @@ async def _train(job: Job, party: Party, table: Table, run: str, progress: Progr
     penalty = np.concatenate([[0.0], np.full(x.shape[1], 1 / job.model.C)])
     progress.phase("fitting", float(job.model.max_iter))
     fit = await logistic.guest(
-        logistic.Columns(own[in_train], penalty, start),
+        Columns(own[in_train], penalty, start),
         y_train,
-        tolerance=job.model.tolerance,
-        max_iter=job.model.max_iter,
-        taylor=job.model.sigmoid == "taylor",
+        shared.fit_rules(job),
         key=key,
         rng=rng,
         host=host,
         arbiter=arbiter,
-        report=lambda k, q, part: progress.advance(k + part, f"gradient {k + 1}, degree {q}"),
+        report=lambda k, q, part: progress.advance(k - 1 + part, f"gradient {k}, degree {q}"),
     )
     one_point = Scorecard(**job.scorecard.model_dump()).one_point
     exact = job.disclosure.scores == "exact"

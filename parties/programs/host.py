@@ -21,6 +21,7 @@ from vfl.errors import ConfigError
 from vfl.features import split, woe
 from vfl.gates import FEW_HOST_COLUMNS, Gates
 from vfl.linear import logistic, scoring
+from vfl.linear.columns import Columns
 from vfl.stats.scorecard import Scorecard
 from vfl.stats.standard import Standardiser
 from vfl.table.read import check_columns, read_table
@@ -111,10 +112,8 @@ async def _train(job: Job, party: Party, table: Table, run: str) -> tuple[dict[s
     model: dict[str, Any] = {"features_kind": job.features.kind, "features": features}
     x = shared.design(model, aligned)
     d = x.shape[1]
-    columns = logistic.Columns(x[train], np.full(d, 1 / job.model.C), np.zeros(d))
-    fit = await logistic.host(
-        columns, tolerance=job.model.tolerance, key=key, rng=rng, guest=guest, arbiter=arbiter
-    )
+    columns = Columns(x[train], np.full(d, 1 / job.model.C), np.zeros(d))
+    fit = await logistic.host(columns, shared.fit_rules(job), key=key, rng=rng, guest=guest, arbiter=arbiter)
     model["coefficients"] = dict(zip(names, fit.coefficients.tolist(), strict=True))
     one_point = Scorecard(**job.scorecard.model_dump()).one_point
     await scoring.host(

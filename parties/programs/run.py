@@ -19,6 +19,7 @@ from vfl import __version__
 from vfl.crypto.modular import Gmp
 from vfl.crypto.paillier import RANDOMISER_BITS, PublicKey
 from vfl.errors import DataError, SecurityError
+from vfl.linear.logistic import Rules
 from vfl.stats.binning import Binning, fit_bins, from_json
 from vfl.stats.standard import Standardiser
 from vfl.table.ids import IdRules, normalised
@@ -62,6 +63,11 @@ def public_key(job: Job, party: Party, modulus: int) -> PublicKey:
     """Return the arbiter's key with this party's processes behind it."""
     bits = RANDOMISER_BITS[str(job.encryption.randomiser_bits)]
     return PublicKey(modulus, Gmp(workers(party)), bits)
+
+
+def fit_rules(job: Job) -> Rules:
+    """Return how the descent ends."""
+    return Rules(job.model.tolerance, job.model.max_iter, job.model.sigmoid == "taylor")
 
 
 def cleaned(job: Job, table: Table) -> tuple[NDArray[np.object_], Table]:

@@ -63,6 +63,12 @@ class Ciphertexts(_Encrypted):
     def __getitem__(self, rows: slice) -> Ciphertexts:
         return Ciphertexts(self.key, self.pairs[rows])
 
+    @classmethod
+    def joined(cls, parts: Sequence[Ciphertexts]) -> Ciphertexts:
+        """Return all parts, which are under one key, as one vector."""
+        (key,) = {part.key for part in parts}
+        return cls(key, np.concatenate([part.pairs for part in parts]))
+
     def to_wire(self) -> tuple[dict[str, int | str], bytes]:
         """Key fingerprint and width, then n x width bytes, little-endian."""
         return {"key": self.key, "width": self.pairs.shape[1]}, self.pairs.tobytes()

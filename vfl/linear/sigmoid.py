@@ -34,6 +34,9 @@ RANGE_STEP = 0.5
 
 MAX_DEGREE = 64
 
+STRAIGHT = 1e6
+"""A spread so large that the map is linear."""
+
 _SPREADS = (1.25, 1.5, 2.0, 3.0, 5.0, 100.0)
 _CENTRES = 9
 
@@ -96,6 +99,35 @@ def taylor_coefficients(a: Vector, interval: Interval) -> Matrix:
     """
     middle, half = 0.5 * (interval.hi + interval.lo), 0.5 * (interval.hi - interval.lo)
     return np.column_stack([0.5 + 0.25 * (a + middle), np.full(len(a), 0.25 * half)])
+
+
+@dataclass(frozen=True, slots=True)
+class Polynomial:
+    """What guest and host agree on for one gradient: the map of the host's logit, and the degree."""
+
+    interval: Interval
+    degree: int
+    is_taylor: bool = False
+
+    @classmethod
+    def fitting(cls, a: Vector, lo: float, hi: float, error: float) -> Polynomial:
+        """Return the one of least degree that errs by at most `error` for guest logits a."""
+        return cls(*approximation_for(a, lo, hi, error))
+
+    @classmethod
+    def taylor(cls, lo: float, hi: float) -> Polynomial:
+        """Return the straight line."""
+        return cls(Interval(lo, hi, 0.5 * (lo + hi), STRAIGHT), 1, True)
+
+    def powers(self, b: Vector) -> Matrix:
+        """Return the host's side: shape (n, q)."""
+        return chebyshev_powers(b, self.interval, self.degree)
+
+    def coefficients(self, a: Vector) -> Matrix:
+        """Return the guest's side, c_0 first: shape (n, q + 1)."""
+        if self.is_taylor:
+            return taylor_coefficients(a, self.interval)
+        return separable_coefficients(a, self.interval, self.degree)
 
 
 def interpolation_error(a: Vector, interval: Interval, degree: int) -> float:

@@ -1,0 +1,77 @@
+"""A party's columns in a joint descent: their encrypted gradient, and the steps along it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vfl.arbitration import learn
+from vfl.crypto.fixed_point import FRACTION, bits_for, decode, encode
+from vfl.crypto.packing import Packing
+from vfl.crypto.paillier import Ciphertexts, PublicKey, Unrandomised
+from vfl.crypto.randomness import Randomness
+from vfl.linear import whitening
+from vfl.wire.flow import Peer
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+MAX_RESIDUAL = 3.0
+"""|r_i| by construction: a sigmoid's interpolant less a label."""
+
+FEW_VALUES = 64
+"""A column of no more distinct values is summed by value first."""
+
+
+class Columns:
+    """A party's design matrix x (n, d), its penalties and start, and the gradients met so far."""
+
+    def __init__(self, x: Matrix, penalty: Vector, start: Vector) -> None:
+        self.x, self.penalty, self.w = x, penalty, start.copy()
+        self._lower = whitening.factor(x, penalty)
+        self._gradients: list[Vector] = []
+        self._binned: dict[int, NDArray[np.int64]] = {}
+        self._codes: list[NDArray[np.int64]] = []
+        self._encoded = encode(x)
+        for j, column in enumerate(self._encoded.T):
+            values, codes = np.unique(column, return_inverse=True)
+            if len(values) <= FEW_VALUES:
+                self._binned[j] = values
+                self._codes.append(codes.astype(np.int64))
+
+    @property
+    def logit(self) -> Vector:
+        """This party's part of each row's logit."""
+        return np.asarray(self.x @ self.w, dtype=np.float64)
+
+    async def gradient(self, r: Ciphertexts, *, key: PublicKey, rng: Randomness, arbiter: Peer) -> Vector:
+        """Learn x^T r + penalty w through the arbiter; return its products with all so far: (k + 1,)."""
+        n, d = self.x.shape
+        fraction = 3 * FRACTION
+        bound = n * max(1.0, float(np.abs(self.x).max())) * MAX_RESIDUAL
+        packing = Packing(d, bits_for(bound, fraction), key.n)
+        packed = key.pack(self._encrypted_sums(r, key), packing)
+        sums = await learn(packed, packing, key=key, rng=rng, arbiter=arbiter)
+        g = np.array([decode(v, fraction) for v in sums]) + self.penalty * self.w
+        self._gradients.append(whitening.to_white(self._lower, g))
+        return np.array(self._gradients) @ self._gradients[-1]
+
+    def move(self, coefficients: Vector) -> float:
+        """Take the step sum_i c_i g_i; return the largest change of a coefficient."""
+        step = whitening.from_white(self._lower, coefficients @ np.array(self._gradients))
+        self.w = self.w + step
+        return float(np.abs(step).max())
+
+    def _encrypted_sums(self, r: Ciphertexts, key: PublicKey) -> Unrandomised:
+        """E(sum_i x_ij r_i) for each column j: by value where values are few, else by buckets."""
+        parts: dict[int, Unrandomised] = {}
+        if self._binned:
+            sizes = [len(values) for values in self._binned.values()]
+            sums = key.sum_by_bin(r, np.column_stack(self._codes), sizes)
+            for (j, values), s in zip(self._binned.items(), sums, strict=True):
+                parts[j] = key.weighted_sums(s, values[:, None])
+        many = [j for j in range(self.x.shape[1]) if j not in self._binned]
+        if many:
+            weighted = key.weighted_sums(r, self._encoded[:, many])
+            parts |= {j: weighted.take(np.array([k])) for k, j in enumerate(many)}
+        return key.joined([parts[j] for j in sorted(parts)])
