@@ -13,7 +13,7 @@ from seeded import Seeded
 from vfl.crypto.modular import from_ints, from_pairs, to_pairs
 from vfl.crypto.paillier import Ciphertexts, PrivateKey
 from vfl.errors import VflError
-from vfl.wire.flow import Role, Send
+from vfl.wire.flow import Receive, Role, Send
 from vfl.wire.message import Message
 
 PRIVATE = PrivateKey.insecure_short_key_for_tests_only(512, Seeded(1))
@@ -29,17 +29,19 @@ async def tampered(role: Role[Any], kind: type[Message], change: Change, *, nth:
     seen = 0
     while True:
         try:
-            step: Any = role.send(value)
+            step = role.send(value)
         except StopIteration as stop:
             return stop.value
         except VflError:
             return None
-        if not isinstance(step, Send):
+        if isinstance(step, Receive):
             value = await step
             continue
-        seen += type(step.message) is kind
-        hit = type(step.message) is kind and seen == nth
-        value = await (Send(step.to, change(step.message)) if hit else step)
+        value, message = None, step.message
+        if type(message) is kind:
+            seen += 1
+            message = change(message) if seen == nth else message
+        await Send(step.to, message)
 
 
 def forged(message: Message, **fields: Any) -> Message:

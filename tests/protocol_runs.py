@@ -1,0 +1,137 @@
+"""Every protocol once, small and in memory: what the tests of flows, wires and views look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from hostile import KEY, PRIVATE
+from numpy.typing import NDArray
+from seeded import Seeded
+
+from psi import ecdh
+from vfl import arbitration
+from vfl.arbitration import Quota
+from vfl.crypto.packing import Packing
+from vfl.crypto.randomness import Randomness
+from vfl.features import split, woe
+from vfl.gates import Gates
+from vfl.linear import logistic, scoring
+from vfl.linear.columns import Columns
+from vfl.linear.sigmoid import sigmoid
+from vfl.wire.flow import Peer, Role
+from vfl.wire.memory import Transcript, run_in_memory
+
+GUEST, HOST, ARBITER, PARTY = Peer("guest"), Peer("host"), Peer("arbiter"), Peer("party")
+Roles = dict[str, Role[Any]]
+
+ROWS = 90
+_draw = np.random.default_rng(5)
+X: NDArray[np.float64] = _draw.normal(size=(ROWS, 5)).round(1)
+CODES = [np.digitize(X[:, j], [-0.5, 0.4]) for j in (2, 3)]
+"""The host's columns binned: two columns of three bins."""
+SLOTS = [4, 3]
+"""A slot of the first column, the one for blanks, is empty."""
+Y: NDArray[np.int8] = (_draw.random(ROWS) < sigmoid(X @ [0.8, -0.5, 0.6, 0.4, 0.2])).astype(np.int8)
+
+
+def psi_roles(guest_ids: list[str], host_ids: list[str]) -> Roles:
+    """Alignment."""
+    own, theirs = np.array(guest_ids, dtype=object), np.array(host_ids, dtype=object)
+    return {
+        "guest": ecdh.guest(own, Seeded(1), host=HOST, minimum=1, domain=b"contract"),
+        "host": ecdh.host(theirs, Seeded(2), guest=GUEST, minimum=1, domain=b"contract"),
+    }
+
+
+def arbitration_roles() -> Roles:
+    """Three sums of one party."""
+    packing = Packing(3, 40, KEY.n)
+    packed = KEY.lift(packing.pack([1, -2, 3]))
+    return {
+        "party": arbitration.learn(packed, packing, key=KEY, rng=Seeded(3), arbiter=ARBITER),
+        "arbiter": Quota(9).answer(PRIVATE, party=PARTY),
+    }
+
+
+def split_roles() -> Roles:
+    """Which of three rows train."""
+    train = np.array([True, False, True])
+    return {"guest": split.guest(train, host=HOST), "host": split.host(3, guest=GUEST)}
+
+
+def woe_roles(
+    y: NDArray[np.int8] = Y, *, rngs: tuple[Randomness, Randomness] | None = None, quota: int = 9
+) -> Roles:
+    """WOE and IV of the host's two binned columns, all small bins allowed."""
+    ours, theirs = rngs or (Seeded(4), Seeded(5))
+    gates = Gates(frozenset({"small_bins"}))
+    return {
+        "guest": woe.guest(y, key=KEY, rng=ours, gates=gates, host=HOST, arbiter=ARBITER),
+        "host": woe.host(CODES, SLOTS, key=KEY, rng=theirs, gates=gates, guest=GUEST),
+        "arbiter": woe.arbiter(PRIVATE, Quota(quota), guest=GUEST),
+    }
+
+
+def logistic_roles(
+    y: NDArray[np.int8] = Y,
+    *,
+    rules: logistic.Rules | None = None,
+    rngs: tuple[Randomness, Randomness] | None = None,
+    quotas: tuple[int, int] = (99, 99),
+) -> Roles:
+    """A joint fit of an intercept and two columns of the guest with three of the host."""
+    ours, theirs = rngs or (Seeded(6), Seeded(7))
+    rules = rules or logistic.Rules(tolerance=1e-2, max_iter=3)
+    own = np.column_stack([np.ones(ROWS), X[:, :2]])
+    return {
+        "guest": logistic.guest(
+            Columns(own, np.array([0.0, 1.0, 1.0]), np.zeros(3)),
+            y,
+            rules,
+            key=KEY,
+            rng=ours,
+            host=HOST,
+            arbiter=ARBITER,
+            report=lambda *_: None,
+        ),
+        "host": logistic.host(
+            Columns(X[:, 2:], np.ones(3), np.zeros(3)),
+            rules,
+            key=KEY,
+            rng=theirs,
+            guest=GUEST,
+            arbiter=ARBITER,
+        ),
+        "arbiter": logistic.arbiter(PRIVATE, (Quota(quotas[0]), Quota(quotas[1])), guest=GUEST, host=HOST),
+    }
+
+
+def scoring_roles(logits: NDArray[np.float64] | None = None, *, exact: bool = False) -> Roles:
+    """Four logits of the host."""
+    b = np.array([-1.0, 0.02, 0.5, 3.0]) if logits is None else logits
+    return {
+        "guest": scoring.guest(4, one_point=0.05, exact=exact, host=HOST),
+        "host": scoring.host(b, one_point=0.05, exact=exact, guest=GUEST),
+    }
+
+
+RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
+    ecdh: (
+        lambda: psi_roles(["a", "b", "c"], ["b", "c", "d", "e"]),
+        lambda: psi_roles([str(k) for k in range(9)], ["3"]),
+    ),
+    arbitration: (arbitration_roles,),
+    split: (split_roles,),
+    woe: (woe_roles,),
+    logistic: (logistic_roles, lambda: logistic_roles(rules=logistic.Rules(1e-9, 1, taylor=True))),
+    scoring: (scoring_roles, lambda: scoring_roles(exact=True)),
+}
+"""All protocols, and runs that between them take every branch of the ladder."""
+
+
+def transcripts(protocol: ModuleType) -> list[Transcript]:
+    """Run a protocol in every way it is run here."""
+    return [run_in_memory(make()) for make in RUNS[protocol]]
