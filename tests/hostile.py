@@ -90,8 +90,8 @@ INVALID: dict[str, tuple[Callable[[Ciphertexts], Ciphertexts], str]] = {
     "nought": (partial(_first, 0), "shares a factor with the modulus"),
     "a multiple of p": (partial(_first, PRIVATE.p), "shares a factor with the modulus"),
     "N": (partial(_first, KEY.n), "shares a factor with the modulus"),
-    "beyond N^2": (_beyond, "outside of the ciphertext group"),
-    "another key's": (_another_key, "encrypted under another key"),
+    "beyond N^2": (_beyond, "outside of the group"),
+    "another key's": (_another_key, "under another key"),
 }
 
 

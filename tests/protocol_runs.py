@@ -47,13 +47,19 @@ def psi_roles(guest_ids: list[str], host_ids: list[str]) -> Roles:
 
 
 def arbitration_roles() -> Roles:
-    """Three sums of one party."""
+    """The key, then three sums of one party."""
     packing = Packing(3, 40, KEY.n)
     packed = KEY.lift(packing.pack([1, -2, 3]))
-    return {
-        "party": arbitration.learn(packed, packing, key=KEY, rng=Seeded(3), arbiter=ARBITER),
-        "arbiter": Quota(9).answer(PRIVATE, party=PARTY),
-    }
+
+    async def party() -> list[int]:
+        assert await arbitration.receive_key(512, arbiter=ARBITER) == KEY.n
+        return await arbitration.learn(packed, packing, key=KEY, rng=Seeded(3), arbiter=ARBITER)
+
+    async def arbiter() -> None:
+        await arbitration.share_key(PRIVATE, parties=(PARTY,))
+        await Quota(9).answer(PRIVATE, party=PARTY)
+
+    return {"party": party(), "arbiter": arbiter()}
 
 
 def split_roles() -> Roles:

@@ -10,23 +10,11 @@ from protocol_runs import RUNS, transcripts
 from source import messages, protocols
 
 from psi import ecdh
-from vfl import arbitration
-from vfl.features import split, woe
+from vfl.features import woe
 from vfl.linear import logistic
 from vfl.wire.ladder import follows_ladder, ladder_pattern
 
-KNOWN = {
-    split: "its ladder is not indented, so it is read as prose",
-    arbitration: "SharedKey is on no ladder",
-}
-
-
-def all_but(*unfinished: ModuleType) -> pytest.MarkDecorator:
-    """Run a test for each protocol, of which some are known to fail it."""
-    marks = {p: [pytest.mark.xfail(strict=True, reason=KNOWN[p])] for p in unfinished}
-    return pytest.mark.parametrize(
-        "protocol", [pytest.param(p, id=p.__name__, marks=marks.get(p, ())) for p in protocols()]
-    )
+each_protocol = pytest.mark.parametrize("protocol", [pytest.param(p, id=p.__name__) for p in protocols()])
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +38,7 @@ def test_every_protocol_is_run() -> None:
     assert set(RUNS) == set(protocols())
 
 
-@all_but(split)
+@each_protocol
 def test_every_role_follows_its_ladder(protocol: ModuleType) -> None:
     speakers = {name for step in ladder(protocol) for name in step[:2]}
     for run in transcripts(protocol):
@@ -59,13 +47,13 @@ def test_every_role_follows_its_ladder(protocol: ModuleType) -> None:
             assert follows_ladder(protocol.__doc__ or "", role, view), role
 
 
-@all_but(split)
+@each_protocol
 def test_every_step_of_a_ladder_is_taken_by_some_run(protocol: ModuleType) -> None:
     sent = [s for run in transcripts(protocol) for view in run.views.values() for s in view]
     assert {(s.sender, s.to, type(s.message).__name__) for s in sent} == ladder(protocol)
 
 
-@all_but(split, arbitration)
+@each_protocol
 def test_every_message_of_a_protocol_is_on_its_ladder(protocol: ModuleType) -> None:
     on_the_ladder = {name for _, _, name in ladder(protocol)}
     assert {kind.__name__ for kind in messages(protocol)} <= on_the_ladder

@@ -81,8 +81,8 @@ def test_what_is_not_randomised_has_no_wire_form() -> None:
 
 @pytest.mark.parametrize("bad", [0, PUBLIC.n, KEY.p], ids=["zero", "the modulus", "a factor"])
 def test_a_ciphertext_outside_of_the_group_is_refused(bad: int) -> None:
-    with pytest.raises(SecurityError):
-        PUBLIC.check(Ciphertexts(PUBLIC.fingerprint, to_pairs([bad], PUBLIC.n)), 1)
+    with pytest.raises(SecurityError, match=r"^host: "):
+        PUBLIC.check(Ciphertexts(PUBLIC.fingerprint, to_pairs([bad], PUBLIC.n)), 1, "host")
 
 
 def test_short_even_prime_and_smooth_moduli_are_refused() -> None:

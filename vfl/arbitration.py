@@ -1,7 +1,10 @@
 """Whoever is to learn a sum masks it, asks the arbiter, and removes the mask.
 
-    party -> arbiter: MaskedSums
-    arbiter -> party: DecryptedSums
+    maybe, when the run begins
+        arbiter -> party: SharedKey
+    repeat, for each vector of sums
+        party -> arbiter: MaskedSums
+        arbiter -> party: DecryptedSums
 
 One fresh mask R, uniform in [0, N), for each plaintext: the arbiter sees P + R mod N, which is
 uniform whatever P is.  The party alone learns P.
@@ -106,7 +109,10 @@ async def learn(
     answer = to_ints((await arbiter.receive(DecryptedSums)).values.residues)
     if len(answer) != len(masks) or any(v >= key.n for v in answer):
         raise arbiter.blame("sent other decryptions than were asked for")
-    return packing.unpack([(v - r) % key.n for v, r in zip(answer, masks, strict=True)])
+    try:
+        return packing.unpack([(v - r) % key.n for v, r in zip(answer, masks, strict=True)])
+    except OverflowError as error:
+        raise arbiter.blame(f"sent decryptions that hold no sums: {error}") from None
 
 
 class Quota:
@@ -121,6 +127,13 @@ class Quota:
         self.left -= len(asked.values)
         if self.left < 0:
             raise ContractError(party.name, "asked for more decryptions than agreed: encryption.decryptions")
-        private.public.check(asked.values, len(asked.values))
+        private.public.check(asked.values, _plaintexts(asked, private.public.n, party), party.name)
         plain = from_ints(private.decrypt(asked.values), width_of(private.public.n))
         await party.send(DecryptedSums(MaskedPlaintexts(plain), asked.sums, asked.bits))
+
+
+def _plaintexts(asked: MaskedSums, n: int, party: Peer) -> int:
+    """Return how many plaintexts hold the sums that a party says it asks for."""
+    if not (asked.sums > 0 and 0 < asked.bits <= n.bit_length() - 2):
+        raise party.blame("asked for no sums, or for such as no plaintext holds")
+    return Packing(asked.sums, asked.bits, n).plaintexts

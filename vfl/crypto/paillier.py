@@ -217,16 +217,16 @@ class PublicKey:
             packed.append(acc)
         return self._new(to_pairs(packed, self.n))
 
-    def check(self, c: Ciphertexts, count: int) -> None:
-        """Raise SecurityError unless these are `count` valid ciphertexts under this key."""
+    def check(self, c: Ciphertexts, count: int, sender: str) -> None:
+        """Raise SecurityError, which names the sender, unless these are `count` valid ciphertexts."""
         if c.key != self.fingerprint or c.pairs.shape[1] != self.width:
-            raise SecurityError("ciphertexts", "encrypted under another key")
+            raise SecurityError(sender, "sent ciphertexts under another key")
         if len(c) != count:
-            raise SecurityError("ciphertexts", f"{len(c)} arrived, {count} were expected")
+            raise SecurityError(sender, f"sent {len(c)} ciphertexts, {count} were expected")
         if max(to_ints(c.pairs.reshape(-1, self.width // 2)), default=0) >= self.n:
-            raise SecurityError("ciphertexts", "a value is outside of the ciphertext group")
+            raise SecurityError(sender, "sent a ciphertext outside of the group")
         if self.modular.shares_a_factor(c.pairs, self.n):
-            raise SecurityError("ciphertexts", "a value shares a factor with the modulus")
+            raise SecurityError(sender, "sent a ciphertext that shares a factor with the modulus")
 
     def _own(self, c: Encrypted) -> Pairs:
         assert c.key == self.fingerprint, "ciphertexts under another key"
@@ -263,8 +263,7 @@ class PrivateKey:
         return cls(PublicKey.insecure_short_key_for_tests_only(p * q), p, q)
 
     def decrypt(self, c: Ciphertexts) -> list[int]:
-        """Return the plaintexts in [0, N)."""
-        self.public.check(c, len(c))
+        """Return the plaintexts in [0, N) of valid ciphertexts."""
         return to_ints(self.public.modular.crt_decrypt(c.pairs, self.p, self.q))
 
     def as_phe(self) -> phe.PaillierPrivateKey:

@@ -1,6 +1,6 @@
 """Which aligned rows train: all that a host is told of the guest's split.
 
-guest -> host: Split
+    guest -> host: Split
 """
 
 from __future__ import annotations

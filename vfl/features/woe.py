@@ -75,7 +75,7 @@ async def guest(
     if any(part.sum() != n for part in np.split(rows, ends[:-1])):
         raise host.blame("sent bins that do not hold the training rows")
     packing = _packing(len(rows), n, key)
-    key.check(got.packed, packing.plaintexts)
+    key.check(got.packed, packing.plaintexts, host.name)
     packed = key.add(got.packed, key.lift([0] * packing.plaintexts))
     events = np.array(await learn(packed, packing, key=key, rng=rng, arbiter=arbiter))
     others = rows - events
@@ -106,7 +106,7 @@ async def host(
     blocks = []
     for start in range(0, n, BLOCK):
         labels = (await guest.receive(EncryptedLabels)).values
-        key.check(labels, min(BLOCK, n - start))
+        key.check(labels, min(BLOCK, n - start), guest.name)
         blocks.append(labels)
     sums = key.sum_by_bin(key.joined(blocks), np.column_stack(codes), slots)
     order, parts, rows = [], [], []

@@ -232,7 +232,7 @@ async def _make_residuals(
     for rows in _blocks(len(y)):
         c = polynomial.coefficients(a[rows])
         powers = (await host.receive(LogitPowers)).values
-        key.check(powers, len(c) * polynomial.degree)
+        key.check(powers, len(c) * polynomial.degree, host.name)
         known = encode(c[:, 0] - y[rows], 2 * FRACTION)
         sums = key.add(key.row_products(powers, encode(c[:, 1:])), key.lift(known.tolist()))
         done.append(key.randomise(sums, rng))
@@ -253,7 +253,7 @@ async def _fetch_residuals(
             await guest.send(LogitPowers(key.encrypt(powers.reshape(-1), rng)))
         if k > 0:
             r = (await guest.receive(EncryptedResiduals)).values
-            key.check(r, len(b[blocks[k - 1]]))
+            key.check(r, len(b[blocks[k - 1]]), guest.name)
             done.append(r)
     return Ciphertexts.joined(done)
 
