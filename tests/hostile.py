@@ -81,9 +81,9 @@ def _twice(c: Ciphertexts) -> Ciphertexts:
 
 
 SHORT: dict[str, tuple[Callable[[Ciphertexts], Ciphertexts], str]] = {
-    "one too few": (lambda c: c[1:], "arrived, "),
-    "none": (lambda c: c[:0], "0 arrived, "),
-    "twice as many": (_twice, "arrived, "),
+    "one too few": (lambda c: c[1:], r"\d+ ciphertexts, \d+ were expected"),
+    "none": (lambda c: c[:0], "0 ciphertexts, "),
+    "twice as many": (_twice, r"\d+ ciphertexts, \d+ were expected"),
 }
 
 INVALID: dict[str, tuple[Callable[[Ciphertexts], Ciphertexts], str]] = {

@@ -34,6 +34,7 @@ CODES = [np.digitize(X[:, j], [-0.5, 0.4]) for j in (2, 3)]
 """The host's columns binned: two columns of three bins."""
 SLOTS = [4, 3]
 """A slot of the first column, the one for blanks, is empty."""
+RULES = logistic.Rules(tolerance=1e-2, max_iter=3)
 Y: NDArray[np.int8] = (_draw.random(ROWS) < sigmoid(X @ [0.8, -0.5, 0.6, 0.4, 0.2])).astype(np.int8)
 
 
@@ -84,13 +85,13 @@ def woe_roles(
 def logistic_roles(
     y: NDArray[np.int8] = Y,
     *,
-    rules: logistic.Rules | None = None,
+    rules: logistic.Rules = RULES,
+    host_rules: logistic.Rules | None = None,
     rngs: tuple[Randomness, Randomness] | None = None,
     quotas: tuple[int, int] = (99, 99),
 ) -> Roles:
     """A joint fit of an intercept and two columns of the guest with three of the host."""
     ours, theirs = rngs or (Seeded(6), Seeded(7))
-    rules = rules or logistic.Rules(tolerance=1e-2, max_iter=3)
     own = np.column_stack([np.ones(ROWS), X[:, :2]])
     return {
         "guest": logistic.guest(
@@ -105,7 +106,7 @@ def logistic_roles(
         ),
         "host": logistic.host(
             Columns(X[:, 2:], np.ones(3), np.zeros(3)),
-            rules,
+            host_rules or rules,
             key=KEY,
             rng=theirs,
             guest=GUEST,

@@ -1,0 +1,158 @@
+"""A joint fit with a party that departs from the protocol ends with that party's name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hostile import INVALID, SHORT, Change, forged, tampered, with_ciphertexts
+from protocol_runs import ROWS, logistic_roles
+
+from vfl.arbitration import DecryptedSums, MaskedPlaintexts, MaskedSums
+from vfl.errors import ContractError, ProtocolError, SecurityError
+from vfl.linear import logistic
+from vfl.linear.logistic import (
+    Approximation,
+    Content,
+    EncryptedResiduals,
+    GradientProducts,
+    LogitPowers,
+    LogitRange,
+    Rules,
+    Step,
+    Verdict,
+)
+from vfl.wire.memory import run_in_memory
+from vfl.wire.message import Message
+
+
+@pytest.fixture(autouse=True)
+def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the rows travel in three blocks."""
+    monkeypatch.setattr(logistic, "BLOCK", ROWS // 3)
+
+
+def cheated(cheater: str, kind: type[Message], change: Change, *, nth: int = 1) -> None:
+    """Run a fit with a party that changes its n-th message of a kind."""
+    roles = logistic_roles()
+    run_in_memory(roles | {cheater: tampered(roles[cheater], kind, change, nth=nth)})
+
+
+LIMITS = "asked for powers outside of the agreed limits"
+RANGE = "declared an impossible range of logits"
+PRODUCTS = "sent other gradient products than there are gradients"
+STEP = "sent a step of another length"
+ANSWER = "sent other decryptions than were asked for"
+
+BLAMED: dict[str, tuple[str, type[Message], Change, str]] = {
+    "a range turned round": ("host", LogitRange, lambda m: LogitRange(m.hi, m.lo), RANGE),
+    "an empty range": ("host", LogitRange, lambda m: LogitRange(m.lo, m.lo), RANGE),
+    "a huge range": ("host", LogitRange, lambda m: LogitRange(-1e9, m.hi), RANGE),
+    "no range": ("host", LogitRange, lambda m: LogitRange(float("nan"), m.hi), "malformed LogitRange"),
+    "an endless range": (
+        "host",
+        LogitRange,
+        lambda m: LogitRange(m.lo, float("inf")),
+        "malformed LogitRange",
+    ),
+    "degree 0": ("guest", Approximation, lambda m: replace(m, degree=0), LIMITS),
+    "degree 65": ("guest", Approximation, lambda m: replace(m, degree=65), LIMITS),
+    "a negative degree": ("guest", Approximation, lambda m: replace(m, degree=-1), LIMITS),
+    "half a degree": ("guest", Approximation, lambda m: forged(m, degree=1.5), "malformed Approximation"),
+    "a small spread": ("guest", Approximation, lambda m: replace(m, spread=0.99), LIMITS),
+    "a negative spread": ("guest", Approximation, lambda m: replace(m, spread=-2.0), LIMITS),
+    "an endless spread": (
+        "guest",
+        Approximation,
+        lambda m: replace(m, spread=float("inf")),
+        "malformed Approximation",
+    ),
+    "a centre outside": ("guest", Approximation, lambda m: replace(m, centre=50.0), LIMITS),
+    "no centre": (
+        "guest",
+        Approximation,
+        lambda m: replace(m, centre=float("nan")),
+        "malformed Approximation",
+    ),
+    "products too many": (
+        "host",
+        GradientProducts,
+        lambda m: GradientProducts(np.append(m.values, 1.0)),
+        PRODUCTS,
+    ),
+    "products that are none": (
+        "host",
+        GradientProducts,
+        lambda m: GradientProducts(m.values * np.nan),
+        PRODUCTS,
+    ),
+    "a table of products": ("host", GradientProducts, lambda m: GradientProducts(m.values[None]), PRODUCTS),
+    "a long step": ("guest", Step, lambda m: Step(np.append(m.coefficients, 1.0)), STEP),
+    "no step": ("guest", Step, lambda m: Step(m.coefficients[:0]), STEP),
+    "a step that is none": ("guest", Step, lambda m: Step(m.coefficients * np.nan), STEP),
+    "an endless step": ("guest", Step, lambda m: Step(m.coefficients + np.inf), STEP),
+    "fewer decryptions": (
+        "arbiter",
+        DecryptedSums,
+        lambda m: replace(m, values=MaskedPlaintexts(m.values.residues[1:])),
+        ANSWER,
+    ),
+    "another word than content": (
+        "host",
+        Content,
+        lambda m: Verdict(m.content),
+        "sent Verdict, expected Content",
+    ),
+    "another word than the verdict": (
+        "guest",
+        Verdict,
+        lambda m: Content(m.go_on),
+        "sent Content, expected Verdict",
+    ),
+}
+
+
+@pytest.mark.parametrize("cheat", BLAMED)
+def test_who_breaks_the_protocol_is_blamed(cheat: str) -> None:
+    cheater, kind, change, complaint = BLAMED[cheat]
+    with pytest.raises(ProtocolError, match=complaint) as caught:
+        cheated(cheater, kind, change)
+    assert caught.value.peer == cheater
+
+
+CIPHERTEXTS: dict[str, tuple[str, type[Message]]] = {
+    "powers": ("host", LogitPowers),
+    "residuals": ("guest", EncryptedResiduals),
+}
+
+
+@pytest.mark.parametrize("nth", [1, 3])
+@pytest.mark.parametrize("cheat", [*INVALID, *SHORT])
+@pytest.mark.parametrize("what", CIPHERTEXTS)
+def test_who_sends_what_are_no_ciphertexts_or_too_few_is_named(what: str, cheat: str, nth: int) -> None:
+    cheater, kind = CIPHERTEXTS[what]
+    change, complaint = (INVALID | SHORT)[cheat]
+    with pytest.raises(SecurityError, match=f"^{cheater}: sent .*{complaint}"):
+        cheated(cheater, kind, with_ciphertexts("values", change), nth=nth)
+
+
+@pytest.mark.parametrize("cheat", [*INVALID, *SHORT])
+@pytest.mark.parametrize("cheater", ["guest", "host"])
+def test_the_arbiter_names_who_asks_it_to_decrypt_what_are_no_ciphertexts(cheater: str, cheat: str) -> None:
+    change, complaint = (INVALID | SHORT)[cheat]
+    with pytest.raises(SecurityError, match=f"^{cheater}: sent .*{complaint}"):
+        cheated(cheater, MaskedSums, with_ciphertexts("values", change))
+
+
+@pytest.mark.parametrize(("quotas", "asker"), [((1, 99), "guest"), ((99, 1), "host")])
+def test_who_asks_for_more_gradients_than_agreed_is_refused(quotas: tuple[int, int], asker: str) -> None:
+    with pytest.raises(ContractError, match=f"^{asker}: asked for more decryptions than agreed"):
+        run_in_memory(logistic_roles(rules=Rules(1e-12, 5), quotas=quotas))
+
+
+def test_a_guest_that_never_ends_is_blamed_by_the_host() -> None:
+    roles = logistic_roles(rules=Rules(1e-12, 9), host_rules=Rules(1e-12, 1))
+    with pytest.raises(ProtocolError, match="asked for more than the 1 gradients that were agreed") as caught:
+        run_in_memory(roles)
+    assert caught.value.peer == "guest"
