@@ -84,6 +84,7 @@ def woe_roles(
 
 def logistic_roles(
     y: NDArray[np.int8] = Y,
+    x: NDArray[np.float64] = X,
     *,
     rules: logistic.Rules = RULES,
     host_rules: logistic.Rules | None = None,
@@ -92,7 +93,7 @@ def logistic_roles(
 ) -> Roles:
     """A joint fit of an intercept and two columns of the guest with three of the host."""
     ours, theirs = rngs or (Seeded(6), Seeded(7))
-    own = np.column_stack([np.ones(ROWS), X[:, :2]])
+    own = np.column_stack([np.ones(len(x)), x[:, :2]])
     return {
         "guest": logistic.guest(
             Columns(own, np.array([0.0, 1.0, 1.0]), np.zeros(3)),
@@ -105,7 +106,7 @@ def logistic_roles(
             report=lambda *_: None,
         ),
         "host": logistic.host(
-            Columns(X[:, 2:], np.ones(3), np.zeros(3)),
+            Columns(x[:, 2:], np.ones(3), np.zeros(3)),
             host_rules or rules,
             key=KEY,
             rng=theirs,
