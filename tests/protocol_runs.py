@@ -90,13 +90,14 @@ def logistic_roles(
     host_rules: logistic.Rules | None = None,
     rngs: tuple[Randomness, Randomness] | None = None,
     quotas: tuple[int, int] = (99, 99),
+    start: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Roles:
     """A joint fit of an intercept and two columns of the guest with three of the host."""
     ours, theirs = rngs or (Seeded(6), Seeded(7))
     own = np.column_stack([np.ones(len(x)), x[:, :2]])
     return {
         "guest": logistic.guest(
-            Columns(own, np.array([0.0, 1.0, 1.0]), np.zeros(3)),
+            Columns(own, np.array([0.0, 1.0, 1.0]), np.array(start)),
             y,
             rules,
             key=KEY,
