@@ -13,6 +13,7 @@ from psi import ecdh
 from vfl.features import woe
 from vfl.linear import logistic
 from vfl.wire.ladder import follows_ladder, ladder_pattern
+from vfl.wire.memory import DeadlockError, run_in_memory
 
 each_protocol = pytest.mark.parametrize("protocol", [pytest.param(p, id=p.__name__) for p in protocols()])
 
@@ -57,3 +58,16 @@ def test_every_step_of_a_ladder_is_taken_by_some_run(protocol: ModuleType) -> No
 def test_every_message_of_a_protocol_is_on_its_ladder(protocol: ModuleType) -> None:
     on_the_ladder = {name for _, _, name in ladder(protocol)}
     assert {kind.__name__ for kind in messages(protocol)} <= on_the_ladder
+
+
+@each_protocol
+def test_a_role_that_falls_silent_is_named_and_nobody_waits_for_ever(protocol: ModuleType) -> None:
+    async def silent() -> None:
+        pass
+
+    for make, run in zip(RUNS[protocol], transcripts(protocol), strict=True):
+        for quiet in {s.sender for view in run.views.values() for s in view}:
+            roles = make()
+            roles[quiet].close()
+            with pytest.raises(DeadlockError, match=rf"waits for \w+ of {quiet}"):
+                run_in_memory(roles | {quiet: silent()})
