@@ -5,10 +5,11 @@
     host -> guest: BinnedLabels
     guest -> arbiter: MaskedSums
     arbiter -> guest: DecryptedSums
-    guest -> host: WoeValues
+    maybe, if the contract lets the host know
+        guest -> host: WoeValues
 
 The host sums the encrypted labels by its bins and shuffles each column's bins.  The guest learns
-how many rows and events each anonymous bin holds, and returns each bin's WOE.
+how many rows and events each anonymous bin holds, and returns each bin's WOE if it is `told`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from vfl.arbitration import Quota, learn
 from vfl.crypto.fixed_point import bits_for
 from vfl.crypto.packing import Packing
-from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
+from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey, Unrandomised
 from vfl.crypto.randomness import Randomness
 from vfl.gates import Gates
 from vfl.stats.woe import information_value, woe
@@ -60,23 +61,22 @@ def _packing(count: int, n: int, key: PublicKey) -> Packing:
 
 
 async def guest(
-    y: NDArray[np.int8], *, key: PublicKey, rng: Randomness, gates: Gates, host: Peer, arbiter: Peer
+    y: NDArray[np.int8],
+    *,
+    told: bool = True,
+    key: PublicKey,
+    rng: Randomness,
+    gates: Gates,
+    host: Peer,
+    arbiter: Peer,
 ) -> list[float]:
     """Return the information value of each of the host's columns, in its order."""
     n = len(y)
     for start in range(0, n, BLOCK):
         block = y[start : start + BLOCK].astype(np.int64)
         await host.send(EncryptedLabels(key.encrypt(block, rng)))
-    got = await host.receive(BinnedLabels)
-    rows, sizes = got.rows, got.bins
-    if len(rows) == 0 or sizes.sum() != len(rows) or rows.min() < 1 or sizes.min() < 1:
-        raise host.blame("sent bins that do not add up")
-    ends = np.cumsum(sizes)
-    if any(part.sum() != n for part in np.split(rows, ends[:-1])):
-        raise host.blame("sent bins that do not hold the training rows")
+    rows, ends, packed = await _binned_labels(n, key, host)
     packing = _packing(len(rows), n, key)
-    key.check(got.packed, packing.plaintexts, host.name)
-    packed = key.add(got.packed, key.lift([0] * packing.plaintexts))
     events = np.array(await learn(packed, packing, key=key, rng=rng, arbiter=arbiter))
     others = rows - events
     if (events < 0).any() or (others < 0).any():
@@ -85,23 +85,41 @@ async def guest(
         column = int(np.searchsorted(ends, k, side="right")) + 1
         gates.refuse("small_bins", f"{host.name} column {column}", "a bin has fewer than 5 rows of a class")
     total = int(y.sum())
-    await host.send(WoeValues(woe(events, others, total, n - total)))
+    if told:
+        await host.send(WoeValues(woe(events, others, total, n - total)))
     return [
         information_value(e, o, total, n - total)
         for e, o in zip(np.split(events, ends[:-1]), np.split(others, ends[:-1]), strict=True)
     ]
 
 
+async def _binned_labels(
+    n: int, key: PublicKey, host: Peer
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Unrandomised]:
+    """Return the rows of every bin, where each column's bins end, and the encrypted event counts."""
+    got = await host.receive(BinnedLabels)
+    rows, sizes = got.rows, got.bins
+    if len(rows) == 0 or sizes.sum() != len(rows) or rows.min() < 1 or sizes.min() < 1:
+        raise host.blame("sent bins that do not add up")
+    ends = np.cumsum(sizes)
+    if any(part.sum() != n for part in np.split(rows, ends[:-1])):
+        raise host.blame("sent bins that do not hold the training rows")
+    plaintexts = _packing(len(rows), n, key).plaintexts
+    key.check(got.packed, plaintexts, host.name)
+    return rows, ends, key.add(got.packed, key.lift([0] * plaintexts))
+
+
 async def host(
     codes: list[NDArray[np.int64]],
     slots: list[int],
     *,
+    told: bool = True,
     key: PublicKey,
     rng: Randomness,
     gates: Gates,
     guest: Peer,
 ) -> list[NDArray[np.float64]]:
-    """Return each column's WOE by slot; `codes`: each column's slot of each training row."""
+    """Return each column's WOE by slot, or nothing; `codes`: each column's slot of each training row."""
     n = len(codes[0])
     blocks = []
     for start in range(0, n, BLOCK):
@@ -109,20 +127,14 @@ async def host(
         key.check(labels, min(BLOCK, n - start), guest.name)
         blocks.append(labels)
     sums = key.sum_by_bin(key.joined(blocks), np.column_stack(codes), slots)
-    order, parts, rows = [], [], []
-    for j, (column, size) in enumerate(zip(codes, slots, strict=True)):
-        counts = np.bincount(column, minlength=size)
-        used = np.flatnonzero(counts)
-        if counts[used].min() < max(SMALL_ROWS, SMALL_SHARE * n):
-            gates.refuse("small_bins", f"column {j + 1}", f"a bin holds {counts[used].min()} rows")
-        shuffled = used[rng.permutation(len(used))]
-        order.append(shuffled)
-        parts.append(sums[j].take(shuffled))
-        rows.append(counts[shuffled])
+    order, counts = _shuffled(codes, slots, rng=rng, gates=gates)
+    parts = [column.take(bins) for column, bins in zip(sums, order, strict=True)]
     packing = _packing(sum(map(len, order)), n, key)
     packed = key.randomise(key.pack(key.joined(parts), packing), rng)
     sizes = np.array([len(o) for o in order], dtype=np.int64)
-    await guest.send(BinnedLabels(packed, np.concatenate(rows).astype(np.int64), sizes))
+    await guest.send(BinnedLabels(packed, np.concatenate(counts), sizes))
+    if not told:
+        return []
     values = (await guest.receive(WoeValues)).values
     if len(values) != packing.count or not np.isfinite(values).all():
         raise guest.blame("sent other WOE values than there are bins")
@@ -132,6 +144,21 @@ async def host(
         table[o] = v
         tables.append(table)
     return tables
+
+
+def _shuffled(
+    codes: list[NDArray[np.int64]], slots: list[int], *, rng: Randomness, gates: Gates
+) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
+    """Return each column's occupied bins in an order that tells nothing, and their rows."""
+    order, rows = [], []
+    for j, (column, size) in enumerate(zip(codes, slots, strict=True)):
+        counts = np.bincount(column, minlength=size).astype(np.int64)
+        used = np.flatnonzero(counts)
+        if counts[used].min() < max(SMALL_ROWS, SMALL_SHARE * len(column)):
+            gates.refuse("small_bins", f"column {j + 1}", f"a bin holds {counts[used].min()} rows")
+        order.append(used[rng.permutation(len(used))])
+        rows.append(counts[order[-1]])
+    return order, rows
 
 
 async def arbiter(private: PrivateKey, quota: Quota, *, guest: Peer) -> None:
