@@ -10,7 +10,7 @@ import pytest
 from network_fixtures import run_all, sessions
 from numpy.typing import NDArray
 
-from vfl.errors import DataError, PeerError, ProtocolError
+from vfl.errors import ConfigError, ContractError, DataError, PeerError, ProtocolError
 from vfl.wire.codec import encode
 from vfl.wire.flow import Peer, Receive, Send, Sent
 from vfl.wire.ladder import follows_ladder
@@ -253,9 +253,12 @@ def test_a_silent_peer_is_named_with_what_was_awaited():
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (DataError("column age", "is empty"), "column age: is empty"),
+        (DataError("column age", "is empty"), "its table cannot be used; its operator was told why"),
+        (ConfigError("a.yaml:3", "bad"), "its configuration cannot be used; its operator was told why"),
+        (ContractError("host", "few rows", "column age"), "host: few rows"),
         (KeyError("a customer's name"), "internal error"),
         (KeyboardInterrupt(), "interrupted by its operator"),
+        (SystemExit(0), "interrupted by its operator"),
     ],
 )
 def test_the_others_learn_why_a_party_stopped_and_no_more(error, reason):
@@ -286,8 +289,8 @@ def test_a_party_that_waits_for_another_learns_at_once_whom_the_run_lost():
             drivers,
             {"guest": waiting(peer=HOST), "host": waiting(peer=GUEST), "arbiter": broken()},
         )
-    assert "arbiter: stopped the run: column age: is empty" in str(outcomes["guest"])
-    assert "arbiter: stopped the run: column age: is empty" in str(outcomes["host"])
+    assert "arbiter: stopped the run: its table cannot be used" in str(outcomes["guest"])
+    assert "arbiter: stopped the run: its table cannot be used" in str(outcomes["host"])
 
 
 def test_sessions_that_end_in_order_close_without_a_word():

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from vfl.errors import PeerError, VflError
+from vfl.errors import ConfigError, DataError, PeerError, VflError
 from vfl.wire.codec import encode
 from vfl.wire.flow import Receive, Role, Send
 from vfl.wire.ledger import Ledger
@@ -59,7 +59,7 @@ class Session:
             result: T = stop.value
             return result
         except BaseException as error:
-            self._abort(_public_reason(error))
+            self._abort(public_reason(error))
             raise
         finally:
             role.close()
@@ -102,7 +102,19 @@ class Session:
             link.abort(reason)
 
 
-def _public_reason(error: BaseException) -> str:
-    if isinstance(error, VflError):
-        return str(error)
-    return "interrupted by its operator" if isinstance(error, KeyboardInterrupt) else "internal error"
+def public_reason(error: BaseException) -> str:
+    """Return what peers are told of an error.
+
+    What is wrong with a party's own table or files would name its columns, lines and paths: peers
+    learn only whose they are.
+    """
+    match error:
+        case DataError():
+            return "its table cannot be used; its operator was told why"
+        case ConfigError():
+            return "its configuration cannot be used; its operator was told why"
+        case VflError():
+            return str(error)
+        case KeyboardInterrupt() | SystemExit():
+            return "interrupted by its operator"
+    return "internal error"
