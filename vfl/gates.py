@@ -2,6 +2,9 @@
 
 A gate refuses the run unless the contract allows the breach by its name, so that every exception
 is read by all parties before they agree, and stands in the run's report afterwards.
+
+There is no gate for logits outside of the host's declared range: the range is declared anew for
+each gradient, around all of the host's logits, so none is ever clipped.
 """
 
 from __future__ import annotations
@@ -18,7 +21,6 @@ GateName = Literal[
     "rare_values",
     "many_iterations",
     "large_values",
-    "clipped_logits",
 ]
 
 FEW_EVENTS = 20
@@ -27,22 +29,35 @@ FEW_EVENTS = 20
 FEW_HOST_COLUMNS = 3
 """Columns of a host below which few_host_columns closes."""
 
+ROWS_PER_COLUMN = 10
+"""Training rows for each of the host's model columns below which few_rows closes."""
+
+RARE_ROWS = 50
+"""Training rows of one value below which rare_values closes."""
+
+FEW_VALUES = 64
+"""Distinct values up to which rare_values looks at a column; beyond it is a measurement."""
+
 MANY_ITERATIONS = 40
 """Iterations above which many_iterations closes."""
+
+LARGE_VALUE = 8.0
+"""Standard deviations beyond which large_values closes."""
 
 GATES: dict[str, str] = {
     "small_bins": "a bin holds fewer than max(50 rows, 1 %) or fewer than 5 rows of a class: "
     "its bad rate says something about few people",
-    "few_rows": "fewer training rows than 10 times the host's columns: gradients could be solved for labels",
+    "few_rows": f"fewer training rows than {ROWS_PER_COLUMN} times the host's model columns: "
+    "gradients could be solved for labels",
     "few_events": f"fewer than {FEW_EVENTS} training rows of a class: "
     "whoever learns a sum over them learns much",
     "few_host_columns": f"the host brings fewer than {FEW_HOST_COLUMNS} columns: "
     "its logit gives their values away",
-    "rare_values": "a column has a value that fewer than 50 rows share: its gradient is theirs alone",
+    "rare_values": f"a standardised column of at most {FEW_VALUES} distinct values has one that fewer than "
+    f"{RARE_ROWS} training rows share: its gradient is theirs alone",
     "many_iterations": f"more than {MANY_ITERATIONS} iterations: each releases one number per column",
-    "large_values": "a scaled value lies beyond 8 standard deviations: its row dominates sums",
-    "clipped_logits": "more than 0.1 % of a host's logits lie outside its declared range: "
-    "the fit is no longer exact",
+    "large_values": f"a standardised value lies beyond {LARGE_VALUE:g} standard deviations: "
+    "its row dominates sums",
 }
 """What each gate stops, in one line."""
 
@@ -58,9 +73,13 @@ class Gates:
         self.overridden: list[str] = []
         """Every breach that was allowed, as `gate: where: what`."""
 
-    def refuse(self, gate: str, where: str, what: str) -> None:
-        """Raise ContractError for a breach of this gate, or note it if the contract allows it."""
+    def refuse(self, gate: str, where: str, what: str, mend: str = "") -> None:
+        """Raise ContractError for a breach of this gate, or note it if the contract allows it.
+
+        `mend`: what the operator can do besides; it stands in the hint, which no peer is told.
+        """
         assert gate in GATES, f"no such gate: {gate}"
         if gate not in self.allow:
-            raise ContractError(where, what, hint=f"allow it by name in the job: gates.allow: [{gate}]")
+            hint = f"allow it by name in the job: gates.allow: [{gate}]"
+            raise ContractError(where, what, hint=f"{mend} {hint}" if mend else hint)
         self.overridden.append(": ".join(filter(None, (gate, where, what))))

@@ -57,10 +57,11 @@ class ModelRules(Section):
         "taylor: the classic straight line, for comparison; it keeps the ranking and biases the PD.",
     )
     tolerance: float = Field(
-        default=1.0e-5,
+        default=3.0e-5,
         gt=0,
         le=0.1,
-        description="Gradient norm at which a party is content; the fit ends when all are.",
+        description="Largest change of a coefficient in a step at which a party is content; "
+        "the fit ends when all are.",
     )
     max_iter: int = Field(
         default=40,
@@ -107,7 +108,7 @@ class DisclosureRules(Section):
     woe_to_host: bool = Field(
         default=True,
         description="Whether the host learns the weight of evidence, and so the bad rate, of its own bins. "
-        "Without it the host's columns enter the model as codes.",
+        "Without it the host's bins enter the model as indicators, one for each but the most frequent.",
     )
     scores: Literal["point", "exact"] = Field(
         default="point",
