@@ -21,8 +21,8 @@ from vfl.errors import PeerError, VflError
 START = 120.0
 """Seconds that a server has to listen; the first start on a machine compiles kernels."""
 
-PATIENCE = 1.0
-"""Seconds in which the cause of a failure may end after its first witness."""
+PATIENCE = 10.0
+"""Seconds in which the cause of a failure may end after its first witness: it tells its peers first."""
 
 STOP = 10.0
 """Seconds between asking a process to stop and ending it."""
@@ -73,7 +73,8 @@ class Crew:
         port_file.unlink(missing_ok=True)
         self._logs[name] = log
         self._servers.add(name)
-        arguments = [role, "serve", *self._files(folder), "--port-file", str(port_file)]
+        files = [*self._files(folder), "--port-file", str(port_file)]
+        arguments = [role, "serve", *files, "--end-on-failure"]
         with log.open("wb") as stream:
             self._processes[name] = subprocess.Popen(_vfl(arguments), stdout=stream, stderr=stream)
         deadline = time.monotonic() + START

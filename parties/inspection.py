@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from parties.config.job import Job
 from parties.config.party import Data, Party
@@ -48,6 +49,17 @@ def read_training(data: Data) -> Table:
         categorical=data.categorical,
         drop=data.drop,
     )
+
+
+def training_rows(table: Table) -> NDArray[np.bool_]:
+    """Return which rows train: all without a split; any value but train and test is refused."""
+    if table.split is None:
+        return np.ones(len(table), np.bool_)
+    unknown = sorted(set(table.split.tolist()) - {"train", "test"})
+    if unknown:
+        what = f"the split has the value {unknown[0]!r}"
+        raise DataError(table.source, what, "it knows train and test only")
+    return np.asarray(table.split == "train", np.bool_)
 
 
 def _read_batch(data: Data, trained: Table) -> Table:
@@ -93,19 +105,14 @@ def _splits(table: Table, gates: Gates) -> dict[str, dict[str, int]]:
     """Return rows and events by split; nothing for a table without labels."""
     if table.label is None:
         return {}
-    split = np.full(len(table), "train", object) if table.split is None else table.split
-    unknown = sorted(set(split.tolist()) - {"train", "test"})
-    if unknown:
-        raise DataError(
-            table.source, f"the split has the value {unknown[0]!r}", "it knows train and test only"
-        )
+    train = training_rows(table)
     parts: dict[str, dict[str, int]] = {}
-    for name in ("train", "test"):
-        label = table.label[split == name]
+    for name, rows in (("train", train), ("test", ~train)):
+        label = table.label[rows]
         if len(label):
             parts[name] = {"rows": len(label), "events": int(label.sum())}
-    train = parts.get("train", {"rows": 0, "events": 0})
-    fewest = min(train["events"], train["rows"] - train["events"])
+    trained = parts.get("train", {"rows": 0, "events": 0})
+    fewest = min(trained["events"], trained["rows"] - trained["events"])
     if fewest < FEW_EVENTS:
         gates.refuse(
             "few_events", table.source, f"{fewest} training rows in the rarer class, not {FEW_EVENTS}"

@@ -24,7 +24,14 @@ class Progress(Protocol):
         ...
 
     def advance(self, done: float, note: str = "") -> None:
-        """Say how much of the phase is done, counted from its beginning, and what is going on."""
+        """Say how much of the phase, or of a part of it, is done, and what is going on.
+
+        Where `done` is less than before, a new part of the same size has begun.
+        """
+        ...
+
+    def warn(self, text: str) -> None:
+        """Tell the operator what may be wrong and does not end the run."""
         ...
 
 
@@ -37,58 +44,91 @@ class Silent:
     def advance(self, done: float, note: str = "") -> None:
         """Say how much is done."""
 
+    def warn(self, text: str) -> None:
+        """Say what may be wrong."""
+
+
+class Pace:
+    """How long a phase has taken, and how long its present part will still take."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.begin(None)
+
+    def begin(self, total: float | None) -> None:
+        """Begin a phase."""
+        self.begun = self._part = self._clock()
+        self._total, self._done = total, 0.0
+
+    def told(self, done: float) -> list[str]:
+        """Return the part's share that is done and the seconds it still needs, if there is an estimate."""
+        now = self._clock()
+        if done < self._done:
+            self._part = now
+        self._done = done
+        if not self._total:
+            return []
+        share = done / self._total
+        if not 0 < share < 1:
+            return []
+        return [f"{share:.0%}", f"{(now - self._part) * (1 - share) / share:.0f} s left"]
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the phase began."""
+        return self._clock() - self.begun
+
 
 class Lines:
     """One line when a phase begins, and one more whenever `EVERY` seconds have passed in it."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
-        self._clock = clock
         self._name = ""
-        self._total: float | None = None
-        self._begun = self._said = clock()
+        self._pace = Pace(clock)
+        self._said = 0.0
 
     def phase(self, name: str, total: float | None = None) -> None:
         """Begin a phase."""
-        self._name, self._total = name, total
-        self._begun = self._said = self._clock()
-        self._say("")
+        self._name, self._said = name, 0.0
+        self._pace.begin(total)
+        self._say(name)
 
     def advance(self, done: float, note: str = "") -> None:
         """Say how much is done, unless it was said a moment ago."""
-        now = self._clock()
-        if now - self._said < EVERY:
+        told = self._pace.told(done)
+        elapsed = self._pace.elapsed
+        if elapsed - self._said < EVERY:
             return
-        self._said = now
-        parts = [note] if note else []
-        if self._total:
-            share = min(done / self._total, 1.0)
-            parts.append(f"{share:.0%}")
-            if share > 0:
-                parts.append(f"{(now - self._begun) * (1 - share) / share:.0f} s left")
-        self._say(", ".join(parts))
+        self._said = elapsed
+        words = ", ".join([*([note] if note else []), *told])
+        self._say(f"{self._name} for {elapsed:.0f} s: {words}" if words else f"{self._name}, {elapsed:.0f} s")
 
-    def _say(self, more: str) -> None:
-        self._stream.write(f"vfl: {self._name}{': ' if more else ''}{more}\n")
+    def warn(self, text: str) -> None:
+        """Say what may be wrong."""
+        self._say(f"warning: {text}")
+
+    def _say(self, text: str) -> None:
+        self._stream.write(f"vfl: {text}\n")
         self._stream.flush()
 
 
 class Bar:
-    """A bar per phase, with the time it still needs."""
+    """A bar per phase, with the time it has taken and the time its present part still needs."""
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bars
 
         self._bars = Bars(
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=16),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", markup=False),
             console=Console(stderr=True),
         )
+        self._pace = Pace(time.monotonic)
         self._task: TaskID | None = None
 
     def __enter__(self) -> Bar:
@@ -103,12 +143,18 @@ class Bar:
     def phase(self, name: str, total: float | None = None) -> None:
         """Begin a phase; the one before is shown as done."""
         self._finish()
+        self._pace.begin(total)
         self._task = self._bars.add_task(name, total=total, note="")
 
     def advance(self, done: float, note: str = "") -> None:
         """Move the bar."""
         if self._task is not None:
-            self._bars.update(self._task, completed=done, note=note)
+            words = ", ".join([*([note] if note else []), *self._pace.told(done)])
+            self._bars.update(self._task, completed=done, note=words)
+
+    def warn(self, text: str) -> None:
+        """Say what may be wrong, above the bars."""
+        self._bars.console.print(f"vfl: warning: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def _finish(self) -> None:
         if self._task is not None:

@@ -29,7 +29,7 @@ import pytest
 
 from parties.config.packaged import demo_configs
 from parties.crew import Crew, PartyFailedError
-from parties.progress import Lines
+from parties.progress import Bar, Lines
 
 SESSIONS = Path(__file__).parent / "sessions"
 
@@ -192,16 +192,35 @@ def test_plain_progress_is_one_line_a_phase_and_one_every_ten_seconds() -> None:
     stream = io.StringIO()
     progress = Lines(stream, clock=lambda: now[0])
     progress.phase("aligning")
-    progress.phase("training", total=40)
+    progress.phase("fitting", total=1.0)
     for second in range(1, 26):
         now[0] = float(second)
-        progress.advance(second, f"iteration {second}")
-    assert stream.getvalue().splitlines() == [
+        progress.advance(second % 16 / 16, f"gradient {second // 16 + 1}, degree 4")
+    progress.warn("a level is new")
+    lines = stream.getvalue().splitlines()
+    assert lines == [
         "vfl: aligning",
-        "vfl: training",
-        "vfl: training: iteration 10, 25%, 30 s left",
-        "vfl: training: iteration 20, 50%, 20 s left",
+        "vfl: fitting",
+        "vfl: fitting for 10 s: gradient 1, degree 4, 62%, 6 s left",
+        "vfl: fitting for 20 s: gradient 2, degree 4, 25%, 12 s left",
+        "vfl: warning: a level is new",
     ]
+
+
+def test_a_bar_is_never_wider_than_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", stream := io.StringIO())
+    monkeypatch.setenv("COLUMNS", "80")
+    with Bar() as bar:
+        bar.phase("finding common customers")
+        bar.phase("fitting", 1.0)
+        for gradient in range(1, 30):
+            bar.advance(0.0, f"gradient {gradient}, degree 64")
+            bar.advance(0.9, f"gradient {gradient}, degree 64")
+        bar.warn("a level is new")
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue()).replace("\r", "\n").splitlines()
+    assert any("fitting" in line for line in lines)
+    assert "vfl: warning: a level is new" in lines
+    assert max(map(len, lines)) <= 80
 
 
 def test_the_demo_finds_its_four_files() -> None:

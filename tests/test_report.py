@@ -101,7 +101,7 @@ LEDGER = {
 
 def page(tmp_path, run, ledgers=(), curves=None):
     out = tmp_path / "report.html"
-    render(run, list(ledgers), curves or {}, out)
+    out.write_text(render(run, list(ledgers), curves or {}), encoding="utf-8")
     return Page(out.read_text(encoding="utf-8"))
 
 
@@ -173,7 +173,7 @@ def test_names_from_outside_are_text_and_never_markup(tmp_path, scores):
 def test_the_same_run_gives_the_same_bytes(tmp_path, scores):
     run = a_run(scores)
     for name in "ab":
-        render(run, [LEDGER], {"test": scores}, tmp_path / name)
+        (tmp_path / name).write_text(render(run, [LEDGER], {"test": scores}), encoding="utf-8")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 

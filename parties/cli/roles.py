@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from parties.cli.tables import summary_lines
-from parties.cli.voice import Format, FormatOption, results, stop_on_request
+from parties.cli.voice import Format, FormatOption, complain, results, stop_on_request
 from parties.progress import shown
 from vfl.errors import ConfigError
 
@@ -28,6 +28,9 @@ OutOption = Annotated[
     typer.Option("--out", metavar="DIR", help="Where results go.  [default: `out` of the party's file]"),
 ]
 OnceOption = Annotated[bool, typer.Option("--once", help="Serve one run, then end.")]
+FailOption = Annotated[
+    bool, typer.Option("--end-on-failure", help="End with the first run that fails.", hidden=True)
+]
 PortFileOption = Annotated[
     Path | None,
     typer.Option(
@@ -102,15 +105,18 @@ def host_serve(
     party: PartyOption = None,
     out: OutOption = None,
     once: OnceOption = False,
+    fail: FailOption = False,
     port_file: PortFileOption = None,
 ) -> None:
     """Take part in runs that the guest begins, until told to stop."""
     agreed, own = _opened(job, party, "host")
     from parties.programs.host import serve
+    from parties.programs.serving import Service
 
     stop_on_request(0)
+    service = Service(once=once, complain=None if fail else complain, port_file=port_file)
     with shown() as progress:
-        serve(agreed, own, out or own.out, progress, once=once, port_file=port_file)
+        serve(agreed, own, out or own.out, progress, service)
 
 
 @arbiter.command("serve", epilog="\b\nExample:\n  vfl arbiter serve job.yaml --party trustee.yaml")
@@ -119,15 +125,18 @@ def arbiter_serve(
     party: PartyOption = None,
     out: OutOption = None,
     once: OnceOption = False,
+    fail: FailOption = False,
     port_file: PortFileOption = None,
 ) -> None:
     """Decrypt masked sums within the contract's quota, until told to stop."""
     agreed, own = _opened(job, party, "arbiter")
     from parties.programs.arbiter import serve
+    from parties.programs.serving import Service
 
     stop_on_request(0)
+    service = Service(once=once, complain=None if fail else complain, port_file=port_file)
     with shown() as progress:
-        serve(agreed, own, out or own.out, progress, once=once, port_file=port_file)
+        serve(agreed, own, out or own.out, progress, service)
 
 
 def _opened(job_path: Path, party_path: Path | None, role: Role) -> tuple[Job, Party]:

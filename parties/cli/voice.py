@@ -59,9 +59,6 @@ def exit_code(command: Callable[[], Any]) -> int:
     """Run a command and return its exit code, having told on stderr what went wrong."""
     try:
         code = command()
-    except VflError as error:
-        _complain(str(error), error.hint)
-        return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as error:
@@ -69,14 +66,20 @@ def exit_code(command: Callable[[], Any]) -> int:
         if hasattr(error, "format_message"):
             _complain(error.format_message().rstrip(".").replace("\n", " "), _usage_hint(error))
             return 2
-        if os.environ.get("VFL_DEBUG") == "1":
-            traceback.print_exc()
-        _complain(
-            f"this is a bug: {type(error).__name__}: {error}",
-            "VFL_DEBUG=1 shows where; please report it",
-        )
-        return 1
+        complain(error)
+        return error.exit_code if isinstance(error, VflError) else 1
     return code if isinstance(code, int) else 0
+
+
+def complain(error: Exception) -> None:
+    """Tell the operator what went wrong: in its own words, or as a bug."""
+    if isinstance(error, VflError):
+        _complain(str(error), error.hint)
+        return
+    if os.environ.get("VFL_DEBUG") == "1":
+        traceback.print_exception(error)
+    what = f"this is a bug: {type(error).__name__}: {error}"
+    _complain(what, "VFL_DEBUG=1 shows where; please report it")
 
 
 def _complain(what: str, hint: str) -> None:

@@ -7,62 +7,38 @@ from pathlib import Path
 
 from parties.config.job import Job
 from parties.config.party import Party
-from parties.programs.run import books, certificates, hello, identity, workers, write_json
+from parties.programs.files import publish
+from parties.programs.run import Run
+from parties.programs.serving import Service
+from parties.programs.serving import serve as serve_runs
 from parties.progress import Progress
 from vfl.arbitration import Quota, share_key
-from vfl.crypto.modular import Gmp
 from vfl.crypto.paillier import PrivateKey
-from vfl.crypto.randomness import Randomness
 from vfl.features import woe
 from vfl.linear import logistic
-from vfl.wire.flow import Peer
-from vfl.wire.network import Listener, Session, dial
+from vfl.wire.network import Session
 
 
-def serve(
-    job: Job, party: Party, out: Path, progress: Progress, *, once: bool, port_file: Path | None
-) -> None:
+def serve(job: Job, party: Party, out: Path, progress: Progress, service: Service) -> None:
     """Take part in trainings until told to stop."""
-    own, known = identity(job, party), certificates(job, party)
-    assert party.listen is not None
-    with Listener(party.listen, own, known) as listener:
-        if port_file:
-            port_file.write_text(str(listener.port))
-        while True:
-            progress.phase("waiting for the guest")
-            first = listener.accept(job.guest, contract=job.contract_hash(), timeout=None)
-            begun, run = time.monotonic(), first.hello.run
-            (name,) = job.hosts
-            peer = party.peers[name]
-            second = (
-                dial(
-                    peer.dial,
-                    own,
-                    name,
-                    known[name],
-                    hello(job, party, run, "train"),
-                    connect_timeout=party.timeouts.connect,
-                )
-                if peer.dial
-                else listener.accept(
-                    name, contract=job.contract_hash(), run=run, timeout=party.timeouts.connect
-                )
-            )
-            session = Session({job.guest: first, name: second}, timeout=party.timeouts.message)
-            progress.phase("decrypting masked sums")
-            session.run(_train(job, party))
-            session.close()
-            write_json(out / "ledger.json", session.ledger.as_json())
-            write_json(out / "run.json", books(job, run, "train", session, time.monotonic() - begun))
-            if once:
-                return
+
+    def take_part(run: Run, session: Session) -> None:
+        begun = time.monotonic()
+        progress.phase("decrypting masked sums")
+        session.run(training(run))
+        session.close()
+        books = run.books(session, time.monotonic() - begun)
+        publish(out, {"ledger.json": session.ledger.as_json(), "run.json": books})
+
+    serve_runs(job, party, progress, service, others={"train": job.hosts}, take_part=take_part)
 
 
-async def _train(job: Job, party: Party) -> None:
-    guest, host = Peer(job.guest), Peer(job.hosts[0])
-    private = PrivateKey.generate(job.encryption.bits, Randomness(), Gmp(workers(party)))
-    await share_key(private, parties=(guest, host))
-    quotas = Quota(job.encryption.decryptions), Quota(job.encryption.decryptions)
-    if job.features.kind == "woe":
-        await woe.arbiter(private, quotas[0], guest=guest)
-    await logistic.arbiter(private, quotas, guest=guest, host=host)
+async def training(run: Run) -> None:
+    """Give out a key, and decrypt what its users may have decrypted."""
+    rules = run.job.encryption
+    private = PrivateKey.generate(rules.bits, run.rng, run.arithmetic)
+    await share_key(private, parties=(run.guest, run.host))
+    quotas = Quota(rules.decryptions), Quota(rules.decryptions)
+    if run.job.features.kind == "woe":
+        await woe.arbiter(private, quotas[0], guest=run.guest)
+    await logistic.arbiter(private, quotas, guest=run.guest, host=run.host)

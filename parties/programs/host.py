@@ -2,163 +2,167 @@
 
 from __future__ import annotations
 
-import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import psi.ecdh
 from parties.config.job import Job
 from parties.config.party import Party
 from parties.inspection import read_training
-from parties.programs import run as shared
+from parties.programs.alignment import Common, align_host, match_host
+from parties.programs.evaluation import measured_rows
+from parties.programs.files import publish
+from parties.programs.limits import check_values, check_width
+from parties.programs.model import Features, Half, columns_of, levels_in, numbered, unseen
+from parties.programs.run import Run
+from parties.programs.serving import Service
+from parties.programs.serving import serve as serve_runs
 from parties.progress import Progress
-from vfl.arbitration import receive_key
-from vfl.crypto.randomness import Randomness
-from vfl.errors import ConfigError
-from vfl.features import split, woe
-from vfl.gates import FEW_HOST_COLUMNS, Gates
-from vfl.linear import logistic, scoring
+from vfl.crypto.paillier import PublicKey
+from vfl.features import names, woe
+from vfl.linear import coefficients, halves, logistic, scoring
 from vfl.linear.columns import Columns
-from vfl.stats.scorecard import Scorecard
+from vfl.stats.binned import Bins, IndicatorColumns, WoeColumns
 from vfl.stats.standard import Standardiser
-from vfl.table.read import check_columns, read_table
-from vfl.table.table import Categorical, Table
-from vfl.wire.flow import Peer
-from vfl.wire.network import Listener, Session, dial
+from vfl.table.read import check_columns
+from vfl.table.table import Table
+from vfl.wire.network import Session
+
+MODEL = "model.json"
 
 
-def serve(
-    job: Job, party: Party, out: Path, progress: Progress, *, once: bool, port_file: Path | None
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training leaves at the host."""
+
+    half: Half
+    facts: dict[str, Any]
+
+
+def serve(job: Job, party: Party, out: Path, progress: Progress, service: Service) -> None:
     """Take part in trainings and scorings until told to stop."""
-    own, known = shared.identity(job, party), shared.certificates(job, party)
     assert party.data is not None
-    assert party.listen is not None
     table = read_training(party.data)
     check_columns(table)
-    with Listener(party.listen, own, known) as listener:
-        if port_file:
-            port_file.write_text(str(listener.port))
-        while True:
-            progress.phase("waiting for the guest")
-            link = listener.accept(job.guest, contract=job.contract_hash(), timeout=None)
-            begun, run, task = time.monotonic(), link.hello.run, link.hello.task
-            links = {job.guest: link}
-            if task == "train":
-                peer = party.peers[job.arbiter]
-                greeting = shared.hello(job, party, run, task)
-                links[job.arbiter] = (
-                    dial(
-                        peer.dial,
-                        own,
-                        job.arbiter,
-                        known[job.arbiter],
-                        greeting,
-                        connect_timeout=party.timeouts.connect,
-                    )
-                    if peer.dial
-                    else listener.accept(
-                        job.arbiter,
-                        contract=job.contract_hash(),
-                        run=run,
-                        timeout=party.timeouts.connect,
-                    )
-                )
-            session = Session(links, timeout=party.timeouts.message)
-            progress.phase("training" if task == "train" else "scoring")
-            if task == "train":
-                model, facts = session.run(_train(job, party, table, run))
-                books = shared.books(job, run, task, session, time.monotonic() - begun)
-                shared.write_json(out / "model.json", model)
-                shared.write_json(out / "run.json", books | facts)
-                shared.write_json(out / "ledger.json", session.ledger.as_json())
-            else:
-                session.run(_score(job, party, table, run, out))
-                shared.write_json(out / "score-ledger.json", session.ledger.as_json())
-            session.close()
-            if once:
-                return
+
+    def take_part(run: Run, session: Session) -> None:
+        progress.phase("training" if run.task == "train" else "scoring")
+        if run.task == "train":
+            _train(run, session, table, out)
+        else:
+            _score(run, session, table, out)
+
+    others = {"train": (job.arbiter,), "score": ()}
+    serve_runs(job, party, progress, service, others=others, take_part=take_part)
 
 
-async def _train(job: Job, party: Party, table: Table, run: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    rng, gates = Randomness(), job.open_gates()
-    guest, arbiter = Peer(job.guest), Peer(job.arbiter)
-    key = shared.public_key(job, party, await receive_key(job.encryption.bits, arbiter=arbiter))
-    ids, rows = shared.cleaned(job, table)
-    common = await psi.ecdh.host(
-        ids,
-        rng,
-        guest=guest,
-        minimum=job.alignment.min_intersection,
-        domain=shared.domain(job, run),
-        workers=shared.workers(party),
-    )
-    aligned = rows.take(common.rows)
-    train = await split.host(len(aligned), guest=guest)
-    shared.check_training(aligned, train)
-    _check_width(gates, len(aligned.columns), int(train.sum()))
-    bins, standard, tables = None, None, []
-    if job.features.kind == "woe":
-        bins = shared.Bins.fit(aligned, train, job.features.bins)
-        codes = [c[train] for c in bins.codes(aligned)]
-        tables = await woe.host(codes, bins.slots, key=key, rng=rng, gates=gates, guest=guest)
-    else:
-        standard = Standardiser.fit({n: c.values for n, c in aligned.columns.items()}, train)
-    features = shared.features_json(job.features.kind, bins, tables, standard)
-    names = list(bins.binnings) if bins else list(standard.names) if standard else []
-    model: dict[str, Any] = {"features_kind": job.features.kind, "features": features}
-    x = shared.design(model, aligned)
-    d = x.shape[1]
-    columns = Columns(x[train], np.full(d, 1 / job.model.C), np.zeros(d))
-    fit = await logistic.host(columns, shared.fit_rules(job), key=key, rng=rng, guest=guest, arbiter=arbiter)
-    model["coefficients"] = dict(zip(names, fit.coefficients.tolist(), strict=True))
-    one_point = Scorecard(**job.scorecard.model_dump()).one_point
-    await scoring.host(
-        x @ fit.coefficients, one_point=one_point, exact=job.disclosure.scores == "exact", guest=guest
-    )
-    facts = {
-        "intersection": len(aligned),
-        "rows": {"train": int(train.sum()), "test": int((~train).sum())},
-        "iterations": fit.gradients,
-        "gates_overridden": gates.overridden,
+def _train(run: Run, session: Session, table: Table, out: Path) -> None:
+    begun = time.monotonic()
+    trained = session.run(training(run, table))
+    session.close()
+    books = run.books(session, time.monotonic() - begun)
+    files = {
+        MODEL: trained.half.as_json(),
+        "ledger.json": session.ledger.as_json(),
+        "run.json": books | trained.facts,
     }
-    return model, facts
+    publish(out, files)
 
 
-def _check_width(gates: Gates, columns: int, rows: int) -> None:
-    if columns < FEW_HOST_COLUMNS:
-        gates.refuse("few_host_columns", "host", f"{columns} columns take part")
-    if rows < 10 * columns:
-        gates.refuse("few_rows", "host", f"{rows} training rows for {columns} host columns")
+def _score(run: Run, session: Session, table: Table, out: Path) -> None:
+    begun = time.monotonic()
+    facts = session.run(scoring_batch(run, table, out / MODEL))
+    session.close()
+    books = run.books(session, time.monotonic() - begun)
+    publish(out, {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts})
 
 
-async def _score(job: Job, party: Party, table: Table, run: str, out: Path) -> None:
-    path = out / "model.json"
-    if not path.exists():
-        raise ConfigError(str(path), "no model", "train first: vfl guest train")
-    model = json.loads(path.read_text(encoding="utf-8"))
-    assert party.data is not None
-    if party.data.score is not None:
-        levels = [n for n, c in table.columns.items() if isinstance(c, Categorical)]
-        table = read_table(
-            party.data.score, id=party.data.id, columns=list(table.columns), categorical=levels
-        )
-    ids, rows = shared.cleaned(job, table)
-    common = await psi.ecdh.host(
-        ids,
-        Randomness(),
-        guest=Peer(job.guest),
-        minimum=1,
-        domain=shared.domain(job, run),
-        workers=shared.workers(party),
+async def training(run: Run, table: Table) -> Trained:
+    """Fit the host's half."""
+    disclosure = run.job.disclosure
+    key = await run.receive_key()
+    common = await align_host(run, table)
+    check_columns(common.training)
+    if disclosure.host_columns == "named":
+        await names.host(tuple(table.columns), guest=run.guest)
+    features = await _features(run, common, key)
+    x = features.transform(columns_of(common.table))
+    fit = await _fit(run, x[common.train], key)
+    half = Half(
+        run.id,
+        features,
+        dict(zip(features.names, fit.coefficients.tolist(), strict=True)),
+        levels_in(common.training),
     )
-    logits = shared.design(model, rows.take(common.rows)) @ np.array(list(model["coefficients"].values()))
-    await scoring.host(
-        logits,
-        one_point=Scorecard(**job.scorecard.model_dump()).one_point,
-        exact=job.disclosure.scores == "exact",
-        guest=Peer(job.guest),
+    for warning in unseen(half.levels, common.table):
+        run.warn(warning)
+    facts = {"intersection": len(common.table), "rows": common.rows, "iterations": fit.gradients}
+    if disclosure.joined_coefficients:
+        facts["joint_coefficients"] = await _show_coefficients(run, half, tuple(table.columns))
+    shown = measured_rows(run.job, common.train)
+    if shown.any():
+        await _send_logits(run, (x @ fit.coefficients)[shown])
+    return Trained(half, facts)
+
+
+async def _features(run: Run, common: Common, key: PublicKey) -> Features:
+    """Learn the features from the training rows, once their number has passed the gates."""
+    job, columns = run.job, columns_of(common.table)
+    rows, count = common.rows["train"], len(columns)
+    if job.features.kind == "standard":
+        standard = Standardiser.fit(columns, common.train)
+        check_width(run, rows, count, len(standard.names))
+        x = standard.transform(columns)[common.train]
+        check_values(run, standard.names, numbered(standard.sources, tuple(columns)), x)
+        return standard
+    bins = Bins.fit(columns, common.train, job.features.bins)
+    indicators = IndicatorColumns.fit(bins, columns, common.train)
+    told = job.disclosure.woe_to_host
+    check_width(run, rows, count, count if told else len(indicators.names))
+    codes = [slots[common.train] for slots in bins.slots_of(columns)]
+    tables = await woe.host(
+        codes, bins.sizes, told=told, key=key, rng=run.rng, gates=run.gates, guest=run.guest
     )
+    return WoeColumns(bins, tuple(tables)) if told else indicators
+
+
+async def _fit(run: Run, x: np.ndarray[Any, np.dtype[np.float64]], key: PublicKey) -> logistic.Fit:
+    width = x.shape[1]
+    columns = Columns(x, np.full(width, 1 / run.job.model.C), np.zeros(width))
+    return await logistic.host(
+        columns, run.fit_rules, key=key, rng=run.rng, guest=run.guest, arbiter=run.arbiter
+    )
+
+
+async def _show_coefficients(run: Run, half: Half, columns: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    """Show the guest the host's weights, by number where names stay secret; return both halves."""
+    anonymous = run.job.disclosure.host_columns == "anonymous"
+    said = numbered(half.features.sources, columns) if anonymous else half.features.names
+    shown = dict(zip(said, half.weights.values(), strict=True))
+    return {
+        run.guest.name: await coefficients.host(shown, guest=run.guest),
+        run.host.name: half.weights,
+    }
+
+
+async def _send_logits(run: Run, logits: np.ndarray[Any, np.dtype[np.float64]]) -> None:
+    one_point = run.scorecard.one_point
+    await scoring.host(logits, one_point=one_point, exact=run.exact, guest=run.guest)
+
+
+async def scoring_batch(run: Run, table: Table, model: Path) -> dict[str, Any]:
+    """Answer with the host's part of each common customer's logit."""
+    half = Half.load(model) if model.exists() else None
+    await halves.host(half.run if half else None, guest=run.guest)
+    assert half is not None and run.party.data is not None
+    if run.party.data.score is not None:
+        table = half.read(run.party.data.score, run.party.data.id)
+    half.check(table)
+    common = await match_host(run, table, 1)
+    for warning in unseen(half.levels, common):
+        run.warn(warning)
+    await _send_logits(run, half.logit(common))
+    return {"model": half.run, "scored": len(common)}

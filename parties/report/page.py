@@ -1,4 +1,4 @@
-"""Write a run as one HTML file: no scripts, nothing loaded, readable on a phone and in the dark."""
+"""A run as one HTML file: no scripts, nothing loaded, readable on a phone and in the dark."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ def render(
     run: Mapping[str, Any],
     ledgers: list[dict[str, Any]],
     curves: Mapping[str, Mapping[str, NDArray[Any]]],
-    out: Path,
-) -> None:
-    """Write the report of a run to `out`.
+) -> str:
+    """Return the report of a run, a page of HTML.
 
     `run` is run.json; `ledgers` one {"party", "entries"} per party whose ledger may be shown;
     `curves` holds by split the arrays "y", "joint" and "guest_only" (PDs), and may be empty.  What
@@ -34,7 +33,7 @@ def render(
     split = content.main_split(run, curves)
     scores = {name: np.asarray(values) for name, values in curves.get(split, {}).items()}
     page = _environment().get_template(TEMPLATE)
-    text = page.render(
+    return page.render(
         run=run,
         split=split,
         verdict=content.verdict(run, curves),
@@ -49,7 +48,6 @@ def render(
         lift=content.lift(scores["y"], scores["joint"]) if _plottable(scores) else [],
         drawings=_drawings(scores) if _plottable(scores) else [],
     )
-    out.write_text(text, encoding="utf-8")
 
 
 def _plottable(scores: Mapping[str, NDArray[Any]]) -> bool:

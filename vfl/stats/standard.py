@@ -122,6 +122,11 @@ class Standardiser:
         """The derived columns' names, in the order of the matrix."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The source column of each derived one."""
+        return tuple(column.source for column in self.columns)
+
     def transform(self, columns: Mapping[str, Values]) -> NDArray[np.float64]:
         """Return the design matrix of any rows, shape (n, d)."""
         n = len(next(iter(columns.values()), ()))

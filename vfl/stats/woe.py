@@ -27,10 +27,16 @@ def woe(pos: NDArray[Any], neg: NDArray[Any], total_pos: float, total_neg: float
     return np.where(pos + neg > 0, evidence, 0.0)
 
 
+def contributions(
+    pos: NDArray[Any], neg: NDArray[Any], total_pos: float, total_neg: float
+) -> NDArray[np.float64]:
+    """Return what each bin adds to the information value, shape of `pos`."""
+    return np.asarray((pos / total_pos - neg / total_neg) * woe(pos, neg, total_pos, total_neg))
+
+
 def information_value(pos: NDArray[Any], neg: NDArray[Any], total_pos: float, total_neg: float) -> float:
     """Return a column's information value: below 0.02 it tells nothing, above 0.5 look for a leak."""
-    share = pos / total_pos - neg / total_neg
-    return float(np.sum(share * woe(pos, neg, total_pos, total_neg)))
+    return float(np.sum(contributions(pos, neg, total_pos, total_neg)))
 
 
 def bin_counts(

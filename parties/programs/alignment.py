@@ -1,0 +1,79 @@
+"""The customers that both parties know, in one order of the rows, and which of them train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+import psi.ecdh
+from parties.config.job import Job
+from parties.inspection import training_rows
+from parties.programs.run import Run
+from vfl.errors import DataError
+from vfl.features import split
+from vfl.table.ids import IdRules, normalised
+from vfl.table.table import Table
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """A party's rows of the common customers, in the agreed order, and which of them train."""
+
+    table: Table
+    train: Mask
+
+    @property
+    def training(self) -> Table:
+        """The training rows alone."""
+        return self.table.take(np.flatnonzero(self.train))
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """The rows of each split."""
+        return {"train": int(self.train.sum()), "test": int((~self.train).sum())}
+
+
+async def align_guest(run: Run, table: Table) -> Common:
+    """Find the common customers, and tell the host which of them train."""
+    common, _ = await match_guest(run, table, run.job.alignment.min_intersection)
+    train = training_rows(common)
+    if not train.any():
+        raise DataError(table.source, "no common customer is in the split train", "see data.split")
+    await split.guest(train, host=run.host)
+    return Common(common, train)
+
+
+async def align_host(run: Run, table: Table) -> Common:
+    """Find the common customers, and learn which of them train."""
+    common = await match_host(run, table, run.job.alignment.min_intersection)
+    return Common(common, await split.host(len(common), guest=run.guest))
+
+
+async def match_guest(run: Run, table: Table, minimum: int) -> tuple[Table, Table]:
+    """Return the rows of the common customers in the agreed order, and those of the others."""
+    ids, rows = cleaned(run.job, table)
+    common = await psi.ecdh.guest(
+        ids, run.rng, host=run.host, minimum=minimum, domain=run.domain, workers=run.workers
+    )
+    others = np.setdiff1d(np.arange(len(rows)), common.rows)
+    return rows.take(common.rows), rows.take(others)
+
+
+async def match_host(run: Run, table: Table, minimum: int) -> Table:
+    """Return the rows of the common customers in the agreed order."""
+    ids, rows = cleaned(run.job, table)
+    common = await psi.ecdh.host(
+        ids, run.rng, guest=run.guest, minimum=minimum, domain=run.domain, workers=run.workers
+    )
+    return rows.take(common.rows)
+
+
+def cleaned(job: Job, table: Table) -> tuple[NDArray[np.object_], Table]:
+    """Return the ids as the job compares them, and the table's rows in their order."""
+    rules = IdRules(**job.alignment.model_dump(exclude={"min_intersection"}))
+    clean = normalised(table.ids, rules, table.source)
+    return clean.ids, table.take(clean.rows)

@@ -1,0 +1,53 @@
+"""A party's own table against the gates of the run.
+
+What peers are told of a closed gate has numbers for the party's columns; their names stand in the
+hint, which stays with the party's operator.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parties.programs.run import Run
+from vfl.errors import DataError
+from vfl.gates import FEW_EVENTS, FEW_HOST_COLUMNS, FEW_VALUES, LARGE_VALUE, RARE_ROWS, ROWS_PER_COLUMN
+from vfl.table.table import Table
+
+Matrix = NDArray[np.float64]
+
+
+def check_events(run: Run, training: Table) -> None:
+    """Ask few_events of the guest's training rows."""
+    assert training.label is not None
+    events = int(training.label.sum())
+    fewest = min(events, len(training) - events)
+    if not fewest:
+        what = f"every training row has the label {min(events, 1)}"
+        raise DataError(training.source, what, "a model needs both")
+    if fewest < FEW_EVENTS:
+        what = f"fewer than {FEW_EVENTS} training rows are in the rarer class"
+        run.gates.refuse("few_events", run.party.party, what, f"there are {fewest};")
+
+
+def check_width(run: Run, rows: int, columns: int, width: int) -> None:
+    """Ask few_host_columns of the host's columns, and few_rows of the columns that they become."""
+    where = run.party.party
+    if columns < FEW_HOST_COLUMNS:
+        run.gates.refuse("few_host_columns", where, f"{columns} columns take part")
+    if rows < ROWS_PER_COLUMN * width:
+        run.gates.refuse("few_rows", where, f"{rows} training rows for {width} model columns")
+
+
+def check_values(run: Run, names: tuple[str, ...], numbers: tuple[str, ...], x: Matrix) -> None:
+    """Ask large_values and rare_values of the training rows of standardised columns, shape (n, d)."""
+    for name, number, values in zip(names, numbers, x.T, strict=True):
+        where, mend = f"{run.party.party} {number}", f"it is {name!r}: drop or transform it, or"
+        large = np.abs(values) > LARGE_VALUE
+        if large.any():
+            what = f"{int(large.sum())} training rows lie beyond {LARGE_VALUE:g} standard deviations"
+            run.gates.refuse("large_values", where, what, mend)
+        counts = np.unique(values, return_counts=True)[1]
+        if len(counts) <= FEW_VALUES and counts.min() < RARE_ROWS:
+            what = f"a value that fewer than {RARE_ROWS} training rows share"
+            run.gates.refuse("rare_values", where, what, mend)

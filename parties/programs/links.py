@@ -1,0 +1,48 @@
+"""How a party reaches its peers: with its own certificate, knowing theirs, dialling or awaiting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from parties.config.job import Job
+from parties.config.party import Party
+from vfl.errors import SecurityError
+from vfl.wire.certificates import Identity, fingerprint, load_certificate, load_identity
+from vfl.wire.network import Hello, Link, Listener, dial
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """A party's identity and its peers' certificates, each the one that the job pins."""
+
+    job: Job
+    party: Party
+    own: Identity
+    known: dict[str, bytes]
+
+    @classmethod
+    def load(cls, job: Job, party: Party) -> Self:
+        """Read all certificates; one that is not the pinned one is a SecurityError."""
+        own = load_identity(party.party, party.identity.key, party.identity.certificate)
+        known = {name: load_certificate(link.certificate) for name, link in party.peers.items()}
+        for name, pem in (known | {party.party: own.certificate_pem}).items():
+            if fingerprint(pem) != job.pins[name]:
+                path = party.identity.certificate if name == party.party else party.peers[name].certificate
+                raise SecurityError(str(path), f"is not the certificate that the job pins for {name}")
+        return cls(job, party, own, known)
+
+    def listen(self) -> Listener:
+        """Listen where the party's file says."""
+        assert self.party.listen is not None  # a party's file without it is refused for a server
+        return Listener(self.party.listen, self.own, self.known)
+
+    def meet(self, name: str, run: str, task: str, listener: Listener | None = None) -> Link:
+        """Return a link to a peer: dialled where its address is known, else awaited."""
+        contract, timeout = self.job.contract_hash(), self.party.timeouts.connect
+        address = self.party.peers[name].dial
+        if address is None:
+            assert listener is not None  # a guest's file without an address is refused
+            return listener.accept(name, contract=contract, run=run, timeout=timeout)
+        hello = Hello(contract, run, task, self.party.party)
+        return dial(address, self.own, name, self.known[name], hello, connect_timeout=timeout)

@@ -1,0 +1,155 @@
+"""A party's half of the joint model, and model.json, the file it is kept in.
+
+{"run": the training's name, "features_kind": "woe" | "indicators" | "standard",
+ "features": as vfl.stats.binned or vfl.stats.standard write them,
+ "columns": {source column: its training levels, or null for numbers},
+ "coefficients": {model column: weight}, the guest's "intercept" first,
+ "calibration": {"intercept": a, "slope": b}, the guest's, of sigmoid: taylor}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vfl.errors import ConfigError, DataError
+from vfl.stats.binned import IndicatorColumns, WoeColumns
+from vfl.stats.binning import Values, levels_of
+from vfl.stats.standard import Standardiser
+from vfl.table.read import read_table
+from vfl.table.table import Categorical, Table
+
+Vector = NDArray[np.float64]
+Features = WoeColumns | IndicatorColumns | Standardiser
+
+KINDS: dict[str, type[WoeColumns] | type[IndicatorColumns] | type[Standardiser]] = {
+    "woe": WoeColumns,
+    "indicators": IndicatorColumns,
+    "standard": Standardiser,
+}
+
+MOST_LEVELS = 5
+"""Unseen levels that are named of one column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The logit a + b u in place of the joint logit u."""
+
+    intercept: float = 0.0
+    slope: float = 1.0
+
+    def apply(self, logit: Vector) -> Vector:
+        """Return the calibrated logits."""
+        return self.intercept + self.slope * logit
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """One party's features with their weights."""
+
+    run: str
+    features: Features
+    weights: dict[str, float]
+    levels: dict[str, tuple[str, ...] | None]
+    calibration: Calibration | None = None
+
+    def logit(self, table: Table) -> Vector:
+        """Return this party's part of each row's logit."""
+        weights = dict(self.weights)
+        intercept = weights.pop("intercept", 0.0)
+        x = self.features.transform(columns_of(table))
+        return np.asarray(intercept + x @ np.array(list(weights.values())), np.float64)
+
+    def read(self, path: Path, id: str) -> Table:
+        """Return a batch with the model's columns."""
+        categories = [name for name, levels in self.levels.items() if levels is not None]
+        return read_table(path, id=id, columns=list(self.levels), categorical=categories)
+
+    def check(self, table: Table) -> None:
+        """Refuse a table that lacks a column of the model, or holds texts where it had numbers."""
+        for name, levels in self.levels.items():
+            column = table.columns.get(name)
+            if column is None:
+                raise DataError(table.source, f"has no column {name!r}", "the model was trained on it")
+            if isinstance(column, Categorical) != (levels is not None):
+                found, wanted = ("texts", "numbers") if levels is None else ("numbers", "texts")
+                what = f"holds {found}, and the model was trained on {wanted}"
+                raise DataError(f"{table.source}: {name}", what, "mend the file, or train again")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the half as the module's docstring describes it."""
+        kind = next(name for name, kind in KINDS.items() if isinstance(self.features, kind))
+        described: dict[str, Any] = {
+            "run": self.run,
+            "features_kind": kind,
+            "features": self.features.as_json(),
+            "columns": {name: levels and list(levels) for name, levels in self.levels.items()},
+            "coefficients": self.weights,
+        }
+        if self.calibration:
+            described["calibration"] = {
+                "intercept": self.calibration.intercept,
+                "slope": self.calibration.slope,
+            }
+        return described
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Return the half in a file."""
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            levels = {n: None if known is None else tuple(known) for n, known in data["columns"].items()}
+            features = KINDS[data["features_kind"]].from_json(data["features"])
+            calibration = Calibration(**data["calibration"]) if "calibration" in data else None
+            return cls(data["run"], features, data["coefficients"], levels, calibration)
+        except FileNotFoundError:
+            raise ConfigError(str(path), "no model", "train first: vfl guest train") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            raise ConfigError(str(path), "is no model of this version", "train again") from None
+
+
+def columns_of(table: Table) -> dict[str, Values]:
+    """Return the values of a table's columns."""
+    return {name: column.values for name, column in table.columns.items()}
+
+
+def levels_in(training: Table) -> dict[str, tuple[str, ...] | None]:
+    """Return each column's levels, None for numbers."""
+    return {
+        name: levels_of(column.values) if isinstance(column, Categorical) else None
+        for name, column in training.columns.items()
+    }
+
+
+def unseen(levels: Mapping[str, tuple[str, ...] | None], table: Table) -> list[str]:
+    """Return a warning for each level that no training row had: it counts as average."""
+    warnings = []
+    for name, known in levels.items():
+        if known is None:
+            continue
+        values = table.columns[name].values
+        shown, rows = np.unique(values[values != None].astype(str), return_counts=True)  # noqa: E711
+        new = [(str(v), int(k)) for v, k in zip(shown, rows, strict=True) if str(v) not in known]
+        for level, count in new[:MOST_LEVELS]:
+            lines = f"{count} rows have it" if count > 1 else "one row has it"
+            warnings.append(f"{table.source}: {name}: the model does not know the level {level!r}; {lines}")
+        if len(new) > MOST_LEVELS:
+            warnings.append(f"{table.source}: {name}: and {len(new) - MOST_LEVELS} more levels")
+    return warnings
+
+
+def numbered(sources: tuple[str, ...], columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what model columns are called where their names stay secret: the source's number."""
+    said = []
+    for j, source in enumerate(sources):
+        number = f"column {columns.index(source) + 1}"
+        piece = sources[: j + 1].count(source)
+        said.append(number if sources.count(source) == 1 else f"{number}, part {piece}")
+    return tuple(said)
