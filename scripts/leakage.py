@@ -15,8 +15,11 @@ from types import ModuleType
 
 import psi.ecdh
 import vfl.arbitration
+import vfl.features.names
 import vfl.features.split
 import vfl.features.woe
+import vfl.linear.coefficients
+import vfl.linear.halves
 import vfl.linear.logistic
 import vfl.linear.scoring
 from vfl.wire.message import Message, formula, reveals
@@ -25,8 +28,11 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     psi.ecdh,
     vfl.arbitration,
     vfl.features.split,
+    vfl.features.names,
     vfl.features.woe,
     vfl.linear.logistic,
+    vfl.linear.coefficients,
+    vfl.linear.halves,
     vfl.linear.scoring,
 )
 """In the order in which a run meets them."""

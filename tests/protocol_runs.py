@@ -16,9 +16,9 @@ from vfl import arbitration
 from vfl.arbitration import Quota
 from vfl.crypto.packing import Packing
 from vfl.crypto.randomness import Randomness
-from vfl.features import split, woe
+from vfl.features import names, split, woe
 from vfl.gates import Gates
-from vfl.linear import logistic, scoring
+from vfl.linear import coefficients, halves, logistic, scoring
 from vfl.linear.columns import Columns
 from vfl.linear.sigmoid import sigmoid
 from vfl.wire.flow import Peer, Role
@@ -70,16 +70,38 @@ def split_roles() -> Roles:
 
 
 def woe_roles(
-    y: NDArray[np.int8] = Y, *, rngs: tuple[Randomness, Randomness] | None = None, quota: int = 9
+    y: NDArray[np.int8] = Y,
+    *,
+    told: bool = True,
+    rngs: tuple[Randomness, Randomness] | None = None,
+    quota: int = 9,
 ) -> Roles:
     """WOE and IV of the host's two binned columns, all small bins allowed."""
     ours, theirs = rngs or (Seeded(4), Seeded(5))
     gates = Gates(frozenset({"small_bins"}))
     return {
-        "guest": woe.guest(y, key=KEY, rng=ours, gates=gates, host=HOST, arbiter=ARBITER),
-        "host": woe.host(CODES, SLOTS, key=KEY, rng=theirs, gates=gates, guest=GUEST),
+        "guest": woe.guest(y, told=told, key=KEY, rng=ours, gates=gates, host=HOST, arbiter=ARBITER),
+        "host": woe.host(CODES, SLOTS, told=told, key=KEY, rng=theirs, gates=gates, guest=GUEST),
         "arbiter": woe.arbiter(PRIVATE, Quota(quota), guest=GUEST),
     }
+
+
+def names_roles() -> Roles:
+    """The names of two columns."""
+    return {"guest": names.guest(host=HOST), "host": names.host(("age", "né"), guest=GUEST)}
+
+
+def coefficients_roles() -> Roles:
+    """Three coefficients, two of them the guest's."""
+    return {
+        "guest": coefficients.guest({"intercept": -2.0, "age": 0.5}, host=HOST),
+        "host": coefficients.host({"claims": 0.25}, guest=GUEST),
+    }
+
+
+def halves_roles(asked: str = "run 1", held: str | None = "run 1") -> Roles:
+    """The run that fitted each half."""
+    return {"guest": halves.guest(asked, host=HOST), "host": halves.host(held, guest=GUEST)}
 
 
 def logistic_roles(
@@ -134,8 +156,11 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
     ),
     arbitration: (arbitration_roles,),
     split: (split_roles,),
-    woe: (woe_roles,),
+    woe: (woe_roles, lambda: woe_roles(told=False)),
+    names: (names_roles,),
     logistic: (logistic_roles, lambda: logistic_roles(rules=logistic.Rules(1e-9, 1, taylor=True))),
+    coefficients: (coefficients_roles,),
+    halves: (halves_roles,),
     scoring: (scoring_roles, lambda: scoring_roles(exact=True)),
 }
 """All protocols, and runs that between them take every branch of the ladder."""

@@ -95,6 +95,12 @@ def test_of_binned_labels_the_host_sees_nothing_but_the_woe_values() -> None:
     assert before("WoeValues", one) == before("WoeValues", other)
 
 
+def test_of_binned_labels_a_host_that_is_not_told_sees_nothing_at_all() -> None:
+    one, other = views("host", *(run_in_memory(woe_roles(y, told=False)) for y in (Y, PERMUTED)))
+    assert one == other
+    assert {kind for sender, _, kind, _ in one if sender == "guest"} == {"EncryptedLabels"}
+
+
 def test_the_host_sees_nothing_of_labels_before_it_learns_its_first_gradient() -> None:
     # for a start that is fixed: a start that was fitted to the labels is the next test's
     one, other = views("host", fit(Y), fit(PERMUTED))

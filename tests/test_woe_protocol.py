@@ -42,6 +42,14 @@ def test_values_are_those_of_the_pooled_table(monkeypatch: pytest.MonkeyPatch, b
     np.testing.assert_allclose(results["guest"], values, rtol=1e-12)
 
 
+def test_the_guest_learns_as_much_whether_or_not_it_tells_the_host() -> None:
+    told, untold = (run_in_memory(woe_roles(told=told)) for told in (True, False))
+    assert told.results["guest"] == untold.results["guest"]
+    assert untold.results["host"] == []
+    numbers = {e["message"]: e["plain_numbers"] for e in untold.ledgers["guest"].as_json()}
+    assert numbers == {"EncryptedLabels": 0, "MaskedSums": 2}
+
+
 def test_an_empty_slot_is_not_told_to_the_guest_and_has_no_evidence() -> None:
     run = run_in_memory(woe_roles())
     (binned,) = (s.message for s in run.views["guest"] if isinstance(s.message, BinnedLabels))
