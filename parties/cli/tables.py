@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-METRICS = ("auc", "ks", "gini")
+METRICS = ("auc", "ks", "gini", "logloss")
+RATES = ("mean_pd", "event_rate")
+UNKNOWN = "–"
+LONGEST = 14
+"""Letters of a party's name in a table of 80 columns."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -21,14 +25,39 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def comparison(run: dict[str, Any], guest: str) -> Iterator[str]:
     """Yield what the joint model reaches beside the guest's own, for each split that was measured."""
+    if not run["splits"]:
+        yield "the joint model was not measured: disclosure.metrics is empty"
+        return
     rows = []
     for split, models in run["splits"].items():
-        for name, title in (("joint", "joint"), ("guest_only", f"{guest} alone")):
-            if model := models.get(name):
-                rows.append((f"{split}: {title}", *(f"{model[metric]:.4f}" for metric in METRICS)))
-    yield from table(
-        ("", *(metric.upper() if len(metric) < 4 else metric.title() for metric in METRICS)), rows
-    )
+        measured = {
+            "joint": models["joint"],
+            "joint, to one point": run.get("rounding", {}).get(split),
+            f"{_shortened(guest)} alone": models["guest_only"],
+        }
+        rows += [(f"{split}: {title}", *_measures(m)) for title, m in measured.items() if m]
+    yield from table(("", "AUC", "KS", "Gini", "log-loss", "mean PD", "bad rate"), rows)
+    if calibration := run.get("calibration"):
+        yield ""
+        yield from bias(calibration["splits"])
+
+
+def bias(splits: dict[str, dict[str, float]]) -> Iterator[str]:
+    """Yield by how much the straight line for a sigmoid misses the bad rate, and its correction."""
+    rows = [
+        (split, *(f"{found[key]:.2%}" for key in ("mean_pd_before", "mean_pd_after", "event_rate")))
+        for split, found in splits.items()
+    ]
+    yield from table(("sigmoid: taylor", "mean PD before", "calibrated", "bad rate"), rows)
+
+
+def _measures(found: dict[str, Any]) -> list[str]:
+    ranks = [UNKNOWN if (m := found[key]) is None else f"{m:.4f}" for key in METRICS]
+    return [*ranks, *(f"{found[key]:.2%}" for key in RATES)]
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
 
 
 def summary_lines(values: dict[str, Any], prefix: str = "") -> Iterator[str]:

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from parties.config.rules import (
     AlignmentRules,
@@ -120,6 +120,14 @@ class Job(Section):
         for name, party in parties.items():
             named_like(name, party.role)
         return parties
+
+    @field_validator("disclosure")
+    @classmethod
+    def _calibratable(cls, disclosure: DisclosureRules, info: ValidationInfo) -> DisclosureRules:
+        model = info.data.get("model")
+        if model and model.sigmoid == "taylor" and "train" not in disclosure.metrics:
+            raise ValueError("metrics must hold train: model.sigmoid taylor is calibrated on those rows")
+        return disclosure
 
     @classmethod
     def load(cls, path: Path) -> Job:

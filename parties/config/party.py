@@ -187,3 +187,16 @@ def _check_peers(party: Party, job: Job, document: Document) -> None:
                 f"{name} cannot be reached: this party neither dials it nor listens",
                 f"give peers.{name}.dial, or listen",
             )
+    _check_directions(party, job, document)
+
+
+def _check_directions(party: Party, job: Job, document: Document) -> None:
+    """Refuse a guest that waits for a peer, and anybody else on whom the guest cannot call."""
+    if job.parties[party.party].role == "guest":
+        for name, link in party.peers.items():
+            if link.dial is None:
+                hint = f"give the address on which {name} listens: peers.{name}.dial"
+                raise document.error(("peers", name), "the guest begins every run, so it dials", hint)
+    elif party.listen is None:
+        hint = "give the address on which this party listens"
+        raise document.error(("listen",), "missing: the guest dials this party", hint)
