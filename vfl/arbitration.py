@@ -100,9 +100,18 @@ async def receive_key(bits: int, *, arbiter: Peer) -> int:
 
 
 async def learn(
-    packed: Unrandomised, packing: Packing, *, key: PublicKey, rng: Randomness, arbiter: Peer
+    packed: Unrandomised,
+    packing: Packing,
+    *,
+    key: PublicKey,
+    rng: Randomness,
+    arbiter: Peer,
+    source: Peer | None = None,
 ) -> list[int]:
-    """Return the sums behind packed ciphertexts; the arbiter learns nothing but their number."""
+    """Return the sums behind packed ciphertexts; the arbiter learns nothing but their number.
+
+    `source`: the peer from whose ciphertexts the sums were made, to be named if they are no sums.
+    """
     masks = [rng.below(key.n) for _ in range(packing.plaintexts)]
     masked = key.randomise(key.add(packed, key.lift(masks)), rng)
     await arbiter.send(MaskedSums(masked, packing.count, packing.bits))
@@ -112,7 +121,7 @@ async def learn(
     try:
         return packing.unpack([(v - r) % key.n for v, r in zip(answer, masks, strict=True)])
     except OverflowError as error:
-        raise arbiter.blame(f"sent decryptions that hold no sums: {error}") from None
+        raise (source or arbiter).blame(f"sent what holds no sums: {error}") from None
 
 
 class Quota:

@@ -92,7 +92,8 @@ class Run:
         """Return the arbiter's key, of the agreed length, with this party's cores behind it."""
         rules = self.job.encryption
         modulus = await receive_key(rules.bits, arbiter=self.arbiter)
-        return PublicKey(modulus, self.arithmetic, RANDOMISER_BITS[str(rules.randomiser_bits)])
+        randomiser_bits = RANDOMISER_BITS[str(rules.randomiser_bits)]
+        return PublicKey(modulus, self.arithmetic, randomiser_bits, source=self.arbiter.name)
 
     def warn(self, text: str) -> None:
         """Tell the operator, and keep it for the run's books."""

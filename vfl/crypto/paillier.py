@@ -110,17 +110,20 @@ class PublicKey:
     modular: Modular = field(default_factory=Gmp)
     randomiser_bits: int = 0  # 0: half the bits of n
     minimum_bits: int = MINIMUM_BITS
+    source: str = "public key"
+    """Who made the key: named in errors."""
 
     def __post_init__(self) -> None:
         n = gmpy2.mpz(self.n)
         if n.bit_length() < self.minimum_bits:
             raise SecurityError(
-                "public key", f"{n.bit_length()} bits, at least {self.minimum_bits} are needed"
+                self.source,
+                f"sent a modulus of {n.bit_length()} bits, at least {self.minimum_bits} are needed",
             )
         if n % 2 == 0 or gmpy2.gcd(n, _SMALL_PRIMES) != 1:
-            raise SecurityError("public key", "the modulus has a small factor")
+            raise SecurityError(self.source, "sent a modulus with a small factor")
         if gmpy2.is_prime(n) or gmpy2.is_power(n):
-            raise SecurityError("public key", "the modulus is not a product of two different primes")
+            raise SecurityError(self.source, "sent a modulus that is no product of two different primes")
 
     @classmethod
     def insecure_short_key_for_tests_only(cls, n: int, modular: Modular | None = None) -> PublicKey:

@@ -26,7 +26,7 @@ class ColumnNames(Message):
 async def guest(*, host: Peer) -> tuple[str, ...]:
     """Return the names."""
     names = (await host.receive(ColumnNames)).names
-    if len(set(names)) < len(names) or not all(n.isprintable() and len(n) <= LONGEST for n in names):
+    if len(set(names)) < len(names) or not all(n.isprintable() and 0 < len(n) <= LONGEST for n in names):
         raise host.blame("sent names that no columns can have")
     return names
 

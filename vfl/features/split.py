@@ -1,6 +1,8 @@
 """Which aligned rows train: all that a host is told of the guest's split.
 
     guest -> host: Split
+
+The host fits on the training rows alone.
 """
 
 from __future__ import annotations

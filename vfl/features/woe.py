@@ -77,14 +77,14 @@ async def guest(
         await host.send(EncryptedLabels(key.encrypt(block, rng)))
     rows, ends, packed = await _binned_labels(n, key, host)
     packing = _packing(len(rows), n, key)
-    events = np.array(await learn(packed, packing, key=key, rng=rng, arbiter=arbiter))
-    others = rows - events
-    if (events < 0).any() or (others < 0).any():
+    events = np.array(await learn(packed, packing, key=key, rng=rng, arbiter=arbiter, source=host))
+    others, total = rows - events, int(y.sum())
+    by_column = np.add.reduceat(events, np.concatenate([[0], ends[:-1]]))
+    if (events < 0).any() or (others < 0).any() or (by_column != total).any():
         raise host.blame("sent sums that are no event counts")
     for k in np.flatnonzero(np.minimum(events, others) < SMALL_CLASS):
         column = int(np.searchsorted(ends, k, side="right")) + 1
         gates.refuse("small_bins", f"{host.name} column {column}", "a bin has fewer than 5 rows of a class")
-    total = int(y.sum())
     if told:
         await host.send(WoeValues(woe(events, others, total, n - total)))
     return [
@@ -99,7 +99,14 @@ async def _binned_labels(
     """Return the rows of every bin, where each column's bins end, and the encrypted event counts."""
     got = await host.receive(BinnedLabels)
     rows, sizes = got.rows, got.bins
-    if len(rows) == 0 or sizes.sum() != len(rows) or rows.min() < 1 or sizes.min() < 1:
+    if (
+        rows.ndim != 1
+        or sizes.ndim != 1
+        or not len(rows)
+        or sizes.sum() != len(rows)
+        or rows.min() < 1
+        or sizes.min() < 1
+    ):
         raise host.blame("sent bins that do not add up")
     ends = np.cumsum(sizes)
     if any(part.sum() != n for part in np.split(rows, ends[:-1])):
@@ -136,7 +143,7 @@ async def host(
     if not told:
         return []
     values = (await guest.receive(WoeValues)).values
-    if len(values) != packing.count or not np.isfinite(values).all():
+    if values.shape != (packing.count,) or not np.isfinite(values).all():
         raise guest.blame("sent other WOE values than there are bins")
     tables = []
     for o, v, size in zip(order, np.split(values, np.cumsum(sizes)[:-1]), slots, strict=True):

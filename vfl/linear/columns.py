@@ -44,14 +44,19 @@ class Columns:
         """This party's part of each row's logit."""
         return np.asarray(self.x @ self.w, dtype=np.float64)
 
-    async def gradient(self, r: Ciphertexts, *, key: PublicKey, rng: Randomness, arbiter: Peer) -> Vector:
-        """Learn x^T r + penalty w through the arbiter; return its products with all so far: (k + 1,)."""
+    async def gradient(
+        self, r: Ciphertexts, *, key: PublicKey, rng: Randomness, arbiter: Peer, source: Peer
+    ) -> Vector:
+        """Learn x^T r + penalty w through the arbiter; return its products with all so far: (k + 1,).
+
+        `source`: the peer from whose ciphertexts the residuals were made.
+        """
         n, d = self.x.shape
         fraction = 3 * FRACTION
         bound = n * max(1.0, float(np.abs(self.x).max())) * MAX_RESIDUAL
         packing = Packing(d, bits_for(bound, fraction), key.n)
         packed = key.pack(self._encrypted_sums(r, key), packing)
-        sums = await learn(packed, packing, key=key, rng=rng, arbiter=arbiter)
+        sums = await learn(packed, packing, key=key, rng=rng, arbiter=arbiter, source=source)
         g = np.array([decode(v, fraction) for v in sums]) + self.penalty * self.w
         self._gradients.append(whitening.to_white(self._lower, g))
         return np.array(self._gradients) @ self._gradients[-1]

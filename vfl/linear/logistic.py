@@ -63,7 +63,10 @@ class LogitRange(Message):
 
 @dataclass(frozen=True, slots=True)
 class Approximation(Message):
-    """Degree and map of the separable sigmoid.  Reveals: the range of the guest's logits, roughly."""
+    """Degree and map of the separable sigmoid.
+
+    Reveals: the range of the guest's logits and the size of the joint gradient, roughly.
+    """
 
     degree: int
     centre: float
@@ -151,7 +154,7 @@ async def guest(
         r = await _make_residuals(
             columns.logit, y, polynomial, key=key, rng=rng, host=host, report=report, gradient=len(degrees)
         )
-        products = await columns.gradient(r, key=key, rng=rng, arbiter=arbiter)
+        products = await columns.gradient(r, key=key, rng=rng, arbiter=arbiter, source=host)
         step = optimiser.step(products + await _products(len(products), host))
         await host.send(Step(step))
         content = columns.move(step) <= rules.tolerance
@@ -172,7 +175,7 @@ async def host(
         polynomial = await _accept(columns.logit, guest)
         degrees.append(polynomial.degree)
         r = await _fetch_residuals(columns.logit, polynomial, key=key, rng=rng, guest=guest)
-        products = await columns.gradient(r, key=key, rng=rng, arbiter=arbiter)
+        products = await columns.gradient(r, key=key, rng=rng, arbiter=arbiter, source=guest)
         await guest.send(GradientProducts(products))
         step = (await guest.receive(Step)).coefficients
         if step.shape != products.shape or not np.isfinite(step).all():
