@@ -66,7 +66,7 @@ def arbitration_roles() -> Roles:
 def split_roles() -> Roles:
     """Which of three rows train."""
     train = np.array([True, False, True])
-    return {"guest": split.guest(train, host=HOST), "host": split.host(3, guest=GUEST)}
+    return {"guest": split.guest(train, hosts=(HOST,)), "host": split.host(3, guest=GUEST)}
 
 
 def woe_roles(
@@ -124,7 +124,7 @@ def logistic_roles(
             rules,
             key=KEY,
             rng=ours,
-            host=HOST,
+            hosts=(HOST,),
             arbiter=ARBITER,
             report=lambda *_: None,
         ),
@@ -136,7 +136,9 @@ def logistic_roles(
             guest=GUEST,
             arbiter=ARBITER,
         ),
-        "arbiter": logistic.arbiter(PRIVATE, (Quota(quotas[0]), Quota(quotas[1])), guest=GUEST, host=HOST),
+        "arbiter": logistic.arbiter(
+            PRIVATE, (Quota(quotas[0]), Quota(quotas[1])), guest=GUEST, hosts=(HOST,)
+        ),
     }
 
 
@@ -144,7 +146,7 @@ def scoring_roles(logits: NDArray[np.float64] | None = None, *, exact: bool = Fa
     """Four logits of the host."""
     b = np.array([-1.0, 0.02, 0.5, 3.0]) if logits is None else logits
     return {
-        "guest": scoring.guest(4, one_point=0.05, exact=exact, host=HOST),
+        "guest": scoring.guest(4, one_point=0.05, exact=exact, hosts=(HOST,)),
         "host": scoring.host(b, one_point=0.05, exact=exact, guest=GUEST),
     }
 

@@ -34,7 +34,7 @@ def test_training_together_equals_training_pooled() -> None:
                 RULES,
                 key=private.public,
                 rng=Seeded(2),
-                host=HOST,
+                hosts=(HOST,),
                 arbiter=ARBITER,
                 report=lambda *_: None,
             ),
@@ -46,7 +46,7 @@ def test_training_together_equals_training_pooled() -> None:
                 guest=GUEST,
                 arbiter=ARBITER,
             ),
-            "arbiter": logistic.arbiter(private, (Quota(99), Quota(99)), guest=GUEST, host=HOST),
+            "arbiter": logistic.arbiter(private, (Quota(99), Quota(99)), guest=GUEST, hosts=(HOST,)),
         }
     )
     pooled = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12).fit(x, y)

@@ -18,7 +18,9 @@ from vfl.wire.memory import run_in_memory
 @given(st.lists(st.booleans(), min_size=1, max_size=40).filter(any))
 def test_the_host_learns_the_split_at_one_bit_a_row(rows: list[bool]) -> None:
     train = np.array(rows)
-    run = run_in_memory({"guest": split.guest(train, host=HOST), "host": split.host(len(rows), guest=GUEST)})
+    run = run_in_memory(
+        {"guest": split.guest(train, hosts=(HOST,)), "host": split.host(len(rows), guest=GUEST)}
+    )
     np.testing.assert_array_equal(run.results["host"], train)
     assert [e["plain_bits"] for e in run.ledgers["guest"].as_json()] == [len(rows)]
 

@@ -43,7 +43,7 @@ async def align_guest(run: Run, table: Table) -> Common:
     train = training_rows(common)
     if not train.any():
         raise DataError(table.source, "no common customer is in the split train", "see data.split")
-    await split.guest(train, host=run.host)
+    await split.guest(train, hosts=(run.host,))
     return Common(common, train)
 
 

@@ -41,4 +41,4 @@ async def training(run: Run) -> None:
     quotas = Quota(rules.decryptions), Quota(rules.decryptions)
     if run.job.features.kind == "woe":
         await woe.arbiter(private, quotas[0], guest=run.guest)
-    await logistic.arbiter(private, quotas, guest=run.guest, host=run.host)
+    await logistic.arbiter(private, quotas, guest=run.guest, hosts=(run.host,))

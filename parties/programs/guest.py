@@ -92,7 +92,7 @@ async def scoring_batch(run: Run, table: Table, half: Half) -> tuple[Table, Tabl
     for warning in unseen(half.levels, common):
         run.warn(warning)
     one_point = run.scorecard.one_point
-    theirs = await scoring.guest(len(common), one_point=one_point, exact=run.exact, host=run.host)
+    theirs = await scoring.guest(len(common), one_point=one_point, exact=run.exact, hosts=(run.host,))
     calibration = half.calibration or Calibration()
     return common, others, calibration.apply(half.logit(common) + theirs)
 

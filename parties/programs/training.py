@@ -168,7 +168,7 @@ async def _fit(run: Run, common: Common, features: Features, key: PublicKey) -> 
         run.fit_rules,
         key=key,
         rng=run.rng,
-        host=run.host,
+        hosts=(run.host,),
         arbiter=run.arbiter,
         report=lambda k, degree, part: run.progress.advance(part, f"gradient {k}, degree {degree}"),
     )
@@ -194,7 +194,7 @@ async def _measured(run: Run, common: Common, models: Models) -> Measured:
     theirs = np.empty(0)
     if rows.any():
         one_point = run.scorecard.one_point
-        theirs = await scoring.guest(int(rows.sum()), one_point=one_point, exact=run.exact, host=run.host)
+        theirs = await scoring.guest(int(rows.sum()), one_point=one_point, exact=run.exact, hosts=(run.host,))
     assert common.table.label is not None
     y, train = common.table.label[rows], common.train[rows]
     own = models.own[rows] @ models.fit.coefficients

@@ -23,9 +23,10 @@ class Split(Message):
     train: NDArray[np.bool_]
 
 
-async def guest(train: NDArray[np.bool_], *, host: Peer) -> None:
-    """Tell the host."""
-    await host.send(Split(train))
+async def guest(train: NDArray[np.bool_], *, hosts: tuple[Peer, ...]) -> None:
+    """Tell the hosts."""
+    for host in hosts:
+        await host.send(Split(train))
 
 
 async def host(n: int, *, guest: Peer) -> NDArray[np.bool_]:

@@ -27,7 +27,7 @@ products, so the host learns less.)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -141,11 +141,12 @@ async def guest(
     *,
     key: PublicKey,
     rng: Randomness,
-    host: Peer,
+    hosts: tuple[Peer, ...],
     arbiter: Peer,
     report: Report,
 ) -> Fit:
-    """Fit the guest's coefficients; `columns` begin at the fit of the guest alone."""
+    """Fit the guest's coefficients; `columns` begin at the fit of the guest alone; one host so far."""
+    (host,) = hosts
     optimiser, degrees, error = Lbfgs(), list[int](), FIRST_ERROR
     content, go_on = False, True
     while go_on:
@@ -188,12 +189,14 @@ async def host(
     return Fit(columns.w, len(degrees), content, tuple(degrees))
 
 
-async def arbiter(private: PrivateKey, quotas: tuple[Quota, Quota], *, guest: Peer, host: Peer) -> None:
-    """Decrypt each party's masked gradient until the guest says it is over."""
+async def arbiter(
+    private: PrivateKey, quotas: Sequence[Quota], *, guest: Peer, hosts: tuple[Peer, ...]
+) -> None:
+    """Decrypt each party's masked gradient until the guest says it is over; quotas: guest, hosts."""
     go_on = True
     while go_on:
-        await quotas[0].answer(private, party=guest)
-        await quotas[1].answer(private, party=host)
+        for party, quota in zip((guest, *hosts), quotas, strict=True):
+            await quota.answer(private, party=party)
         go_on = (await guest.receive(Verdict)).go_on
 
 

@@ -36,8 +36,9 @@ class ExactLogits(Message):
     logits: NDArray[np.float64]
 
 
-async def guest(n: int, *, one_point: float, exact: bool, host: Peer) -> Vector:
-    """Return the host's logits of n aligned rows."""
+async def guest(n: int, *, one_point: float, exact: bool, hosts: tuple[Peer, ...]) -> Vector:
+    """Return the hosts' part of the logits of n aligned rows; one host in this version."""
+    (host,) = hosts
     if exact:
         logits = (await host.receive(ExactLogits)).logits
     else:
