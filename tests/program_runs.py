@@ -1,0 +1,113 @@
+"""The programs of a small job, driven in memory: no process, no file, no wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parties.config.job import Job
+from parties.config.party import Compute, Data, Identity, Party
+from parties.config.schema import validated
+from parties.config.yaml import parse
+from parties.programs import arbiter, host
+from parties.programs.run import Run
+from parties.programs.training import Trained, training
+from parties.progress import Silent
+from vfl.linear.sigmoid import sigmoid
+from vfl.table.table import Categorical, Numeric, Table
+from vfl.wire.memory import Transcript, run_in_memory
+
+JOB = """\
+vfl: 1
+job: small
+purpose: "A job for tests."
+parties:
+  bank: {role: guest}
+  insurer: {role: host}
+  trustee: {role: arbiter}
+"""
+
+CUSTOMERS = 420
+TRAIN = 340
+
+
+def job(more: str = "", allow: Iterable[str] = ()) -> Job:
+    """Return the small job; `more`: sections as YAML."""
+    text = f"{JOB}{more}\ngates: {{allow: [{', '.join(allow)}]}}\n"
+    return validated(Job, parse(text, Path("job.yaml")))
+
+
+def party(name: str, score: Path | None = None) -> Party:
+    """Return a party whose file says as little as possible."""
+    nowhere = Path("nowhere")
+    data = None if name == "trustee" else Data(table=nowhere, label="label", score=score)
+    identity, compute = Identity(certificate=nowhere, key=nowhere), Compute(processes=1)
+    return Party(vfl=1, party=name, data=data, identity=identity, peers={}, compute=compute)
+
+
+def run_of(
+    agreed: Job, name: str, *, task: str = "train", id: str = "run 1", score: Path | None = None
+) -> Run:
+    """Return a run as a party begins it."""
+    return Run.begin(agreed, party(name, score), id, task, Silent())
+
+
+def tables() -> tuple[Table, Table]:
+    """Return the bank's and the insurer's tables: common customers in two orders, few of each alone.
+
+    Every value is shared by 50 training rows at least, none is far out, and each class is in every
+    bin: no gate has anything against them.
+    """
+    rng = np.random.default_rng(8)
+    n = CUSTOMERS
+    columns = {name: rng.integers(0, 3, n).astype(np.float64) for name in ("income", "tenure", "claims")}
+    columns |= {"age": rng.normal(40, 9, n).round(2), "premium": rng.normal(500, 90, n).round(1)}
+    region = np.array(["north", "south", "west"], object)[rng.integers(0, 3, n)]
+    logit = columns["income"] - columns["claims"] + (columns["age"] - 40) / 12 + (region == "west") - 0.5
+    label = (rng.random(n) < sigmoid(logit)).astype(np.int8)
+    split = np.array(["train"] * TRAIN + ["test"] * (n - TRAIN), object)
+    ids = np.array([f"c{k:04d}" for k in range(n)], object)
+    own = {name: Numeric(columns[name]) for name in ("income", "tenure", "age")}
+    theirs = {name: Numeric(columns[name]) for name in ("claims", "premium")} | {
+        "region": Categorical(region)
+    }
+    bank = Table(ids, dict(own), label, split, "bank.csv")
+    insurer = Table(ids, dict(theirs), None, None, "insurer.csv")
+    return bank.take(rng.permutation(n)[:-5]), insurer.take(rng.permutation(n)[:-5])
+
+
+def changed(table: Table, name: str, values: NDArray[Any]) -> Table:
+    """Return the table with another column, by customer in the order of their ids."""
+    place = np.array([int(customer[1:]) for customer in table.ids])
+    column = Categorical(values[place]) if values.dtype == object else Numeric(values[place])
+    return replace(table, columns=table.columns | {name: column})
+
+
+def by_id(table: Table) -> Table:
+    """Return the rows of customers that both parties have, in the order of their ids."""
+    common = sorted(set(BANK.ids) & set(INSURER.ids))
+    place = {customer: row for row, customer in enumerate(table.ids)}
+    return table.take(np.array([place[customer] for customer in common]))
+
+
+def train(agreed: Job, bank: Table, insurer: Table) -> tuple[Trained, host.Trained, Transcript]:
+    """Return what a training leaves at both parties, and what was sent."""
+    runs = {name: run_of(agreed, name) for name in ("bank", "insurer", "trustee")}
+    roles = {
+        "bank": training(runs["bank"], bank),
+        "insurer": host.training(runs["insurer"], insurer),
+        "trustee": arbiter.training(runs["trustee"]),
+    }
+    told = run_in_memory(roles)
+    for name in ("bank", "insurer"):
+        told.results[name].facts["gates_overridden"] = runs[name].gates.overridden
+        told.results[name].facts["warnings"] = runs[name].warnings
+    return told.results["bank"], told.results["insurer"], told
+
+
+BANK, INSURER = tables()
