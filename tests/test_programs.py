@@ -213,6 +213,18 @@ def test_joined_coefficients_of_anonymous_columns_go_by_numbers(codes: Any) -> N
     ]
 
 
+def test_a_column_of_one_bin_says_nothing_and_breaks_nothing() -> None:
+    mostly = np.where(np.arange(CUSTOMERS) % 17 == 0, 0.0, 1.0)  # every quantile is the maximum
+    ours, theirs, _ = train(job(f"{WOE}\n{QUICK}"), BANK, changed(INSURER, "claims", mostly))
+    assert ours.facts["information_value"]["host"]["insurer column 1"] == pytest.approx(0, abs=1e-9)
+    assert theirs.half.weights["claims"] == pytest.approx(0, abs=0.05)
+    bins = theirs.half.features.bins
+    rows = by_id(INSURER)
+    indicators = IndicatorColumns.fit(bins, columns_of(rows), np.ones(len(rows), np.bool_))
+    assert "claims" not in indicators.sources
+    assert indicators.transform(columns_of(rows)).shape == (len(rows), len(indicators.names))
+
+
 def test_a_straight_line_for_a_sigmoid_is_calibrated_and_its_bias_told() -> None:
     taylor = "model: {sigmoid: taylor, tolerance: 0.01, max_iter: 12}"
     ours, _, _ = train(job(f"{STANDARD}\n{taylor}"), BANK, INSURER)

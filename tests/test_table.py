@@ -198,13 +198,13 @@ def test_a_damaged_parquet_file_is_refused(tmp_path):
         read_table(path, id="id")
 
 
-def test_files_that_cannot_be_opened_are_the_configurations_fault(tmp_path, csv):
-    for name in ("none.csv", "none.parquet", "table.xlsx"):
-        with pytest.raises(ConfigError) as caught:
+def test_files_that_cannot_be_opened_are_named_with_their_path(tmp_path, csv):
+    for name, kind in (("none.csv", DataError), ("none.parquet", DataError), ("table.xlsx", ConfigError)):
+        with pytest.raises(kind) as caught:
             read_table(tmp_path / name, id="id")
         assert caught.value.where == str(tmp_path / name)
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(ConfigError, match="is a folder"):
+    with pytest.raises(DataError, match="is a folder"):
         read_table(tmp_path / "folder.csv", id="id")
     with pytest.raises(DataError, match="is not a Parquet file"):
         read_table(csv("id,x\n1,2\n", name="t.parquet"), id="id")

@@ -123,11 +123,11 @@ def open_table(path: Path) -> TableFile:
     try:
         names = _csv_header(path) if path.suffix.lower() == ".csv" else _parquet_names(path)
     except FileNotFoundError:
-        raise ConfigError(str(path), "there is no such file", "give the path of the table") from None
+        raise DataError(str(path), "there is no such file", "give the path of the table") from None
     except PermissionError:
-        raise ConfigError(str(path), "may not be read", "check the file's permissions") from None
+        raise DataError(str(path), "may not be read", "check the file's permissions") from None
     except IsADirectoryError:
-        raise ConfigError(str(path), "is a folder", "give the path of a file") from None
+        raise DataError(str(path), "is a folder", "give the path of a file") from None
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         what = "columns with one name: " + ", ".join(map(repr, twice))

@@ -35,7 +35,7 @@ def read_table(
 
     Features are `columns`, or else all that is not named otherwise nor in `drop`.  One whose cells
     are no numbers is categorical by itself, one in `categorical` always.  Raises ConfigError if the
-    file cannot be opened or the names contradict each other, DataError, with the line, otherwise.
+    names contradict each other or the file is of no known kind, DataError, with the line, otherwise.
     """
     file = open_table(Path(path))
     roles = {"id": id, "label": label, "split": split}
