@@ -28,7 +28,18 @@ import numpy as np
 import phe
 from numpy.typing import NDArray
 
-from vfl.crypto.modular import Gmp, Modular, Pairs, from_ints, from_pairs, to_ints, to_pairs, width_of
+from vfl.crypto.modular import (
+    Gmp,
+    Modular,
+    Pairs,
+    all_below,
+    from_ints,
+    from_pairs,
+    from_signed,
+    to_ints,
+    to_pairs,
+    width_of,
+)
 from vfl.crypto.packing import Packing
 from vfl.crypto.randomness import Randomness
 from vfl.errors import SecurityError
@@ -161,7 +172,7 @@ class PublicKey:
 
     def encrypt(self, plain: NDArray[np.int64], rng: Randomness) -> Ciphertexts:
         """Encrypt signed integers: shape (n,)."""
-        return self.randomise(self.lift(plain.tolist()), rng)
+        return self.randomise(self.lift(plain), rng)
 
     def randomise(self, c: Encrypted, rng: Randomness) -> Ciphertexts:
         """Multiply each by a fresh h_s^r: equal plaintexts become independent of how they were made."""
@@ -172,12 +183,15 @@ class PublicKey:
 
     # arithmetic
 
-    def lift(self, plain: Sequence[int]) -> Unrandomised:
+    def lift(self, plain: Sequence[int] | NDArray[np.int64]) -> Unrandomised:
         """Return 1 + mN, the pairs (1, m): encryptions that hide nothing, for arithmetic only."""
         half = self.width // 2
         pairs = np.zeros((len(plain), self.width), np.uint8)
         pairs[:, 0] = 1
-        pairs[:, half:] = from_ints((m % self.n for m in plain), half)
+        if isinstance(plain, np.ndarray) and self.n.bit_length() > 64:
+            pairs[:, half:] = from_signed(plain, self.n)
+        else:
+            pairs[:, half:] = from_ints((int(m) % self.n for m in plain), half)
         return self._new(pairs)
 
     def add(self, a: Encrypted, b: Encrypted) -> Unrandomised:
@@ -226,7 +240,7 @@ class PublicKey:
             raise SecurityError(sender, "sent ciphertexts under another key")
         if len(c) != count:
             raise SecurityError(sender, f"sent {len(c)} ciphertexts, {count} were expected")
-        if max(to_ints(c.pairs.reshape(-1, self.width // 2)), default=0) >= self.n:
+        if not all_below(c.pairs.reshape(-1, self.width // 2), self.n):
             raise SecurityError(sender, "sent a ciphertext outside of the group")
         if self.modular.shares_a_factor(c.pairs, self.n):
             raise SecurityError(sender, "sent a ciphertext that shares a factor with the modulus")

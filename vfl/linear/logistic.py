@@ -240,7 +240,7 @@ async def _make_residuals(
         powers = (await host.receive(LogitPowers)).values
         key.check(powers, len(c) * polynomial.degree, host.name)
         known = encode(c[:, 0] - y[rows], 2 * FRACTION)
-        sums = key.add(key.row_products(powers, encode(c[:, 1:])), key.lift(known.tolist()))
+        sums = key.add(key.row_products(powers, encode(c[:, 1:])), key.lift(known))
         done.append(key.randomise(sums, rng))
         await host.send(EncryptedResiduals(done[-1]))
         report(gradient, polynomial.degree, min(1.0, rows.stop / len(y)))

@@ -6,7 +6,7 @@ Backends implement `Modular`; one conformance suite holds them to it.
 
 from vfl.crypto.modular.gmp import Gmp
 from vfl.crypto.modular.pairs import Pairs, from_pairs, to_pairs
-from vfl.crypto.modular.residues import Residues, from_ints, to_ints, width_of
+from vfl.crypto.modular.residues import Residues, all_below, from_ints, from_signed, to_ints, width_of
 from vfl.crypto.modular.seam import Modular
 
 __all__ = [
@@ -14,8 +14,10 @@ __all__ = [
     "Modular",
     "Pairs",
     "Residues",
+    "all_below",
     "from_ints",
     "from_pairs",
+    "from_signed",
     "to_ints",
     "to_pairs",
     "width_of",

@@ -46,3 +46,37 @@ def rows(residues: Residues) -> list[bytes]:
     width = residues.shape[-1]
     data = residues.tobytes()
     return [data[i : i + width] for i in range(0, len(data), width)]
+
+
+def from_signed(values: NDArray[np.int64], modulus: int) -> Residues:
+    """Return signed machine integers, each of size below 2^63, modulo a modulus beyond 2^64."""
+    size, negative = np.abs(values).astype(np.uint64), values < 0
+    words = np.zeros((len(values), width_of(modulus) // 8), np.uint64)
+    words[~negative, 0] = size[~negative]
+    words[negative] = _words(modulus, words.shape[1])
+    borrow = np.where(negative, size, 0).astype(np.uint64)
+    for word in words.T:
+        if not borrow.any():
+            break
+        lacks = word < borrow
+        word -= borrow
+        borrow = lacks.astype(np.uint64)
+    return words.view(np.uint8)
+
+
+def all_below(residues: Residues, bound: int) -> bool:
+    """Return whether every residue is below a bound of at most their width."""
+    words = residues.view(np.uint64)
+    tied = np.ones(len(words), bool)
+    for word, limit in zip(words.T[::-1], _words(bound, words.shape[1])[::-1], strict=True):
+        if (word[tied] > limit).any():
+            return False
+        tied &= word == limit
+        if not tied.any():
+            return True
+    return False
+
+
+def _words(value: int, count: int) -> NDArray[np.uint64]:
+    words: NDArray[np.uint64] = from_ints([value], 8 * count).view(np.uint64)[0]
+    return words
