@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from vfl.crypto.modular import kernels
 from vfl.crypto.modular.pairs import ONE, Pair, Pairs, inverse, load, store, times
 from vfl.crypto.modular.residues import Residues
+from vfl.crypto.modular.workers import end_with_parent
 
 T = TypeVar("T")
 
@@ -104,7 +105,12 @@ class Gmp:
             return [kernel(*job) for job in jobs]
         # max_nbytes=None: arguments hold secret exponents and must not be spilled to files
         pool = Parallel(
-            n_jobs=self.workers, backend="loky", max_nbytes=None, batch_size=1, pre_dispatch="all"
+            n_jobs=self.workers,
+            backend="loky",
+            max_nbytes=None,
+            batch_size=1,
+            pre_dispatch="all",
+            initializer=end_with_parent,
         )
         return list(pool(delayed(kernel)(*job) for job in jobs))
 
