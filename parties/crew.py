@@ -51,6 +51,7 @@ class Crew:
         self._servers: set[str] = set()
         self._logs: dict[str, Path] = {}
         self._readers: list[threading.Thread] = []
+        self._pipes: list[IO[bytes]] = []
 
     def __enter__(self) -> Crew:
         return self
@@ -92,6 +93,7 @@ class Crew:
         process = subprocess.Popen(_vfl(arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self._processes[name] = process
         assert process.stdout is not None and process.stderr is not None
+        self._pipes = [process.stdout, process.stderr]
         printed: list[bytes] = []
         self._readers = [
             threading.Thread(target=self._relay, args=(process.stderr, self._logs[name], command)),
@@ -112,8 +114,11 @@ class Crew:
         return results
 
     def _join(self) -> None:
+        """Wait for the guest's last words, and close its pipes."""
         for reader in self._readers:
             reader.join(STOP)
+        for stream in self._pipes:
+            stream.close()
 
     def _files(self, folder: Path) -> list[str]:
         return [str(self._job), "--party", str(folder / "party.yaml"), "--out", str(folder)]

@@ -45,8 +45,8 @@ def two_columns(insurer: Table) -> Table:
 
 
 BREACHES: dict[str, tuple[str, Breach, str]] = {
-    "few_events": (STANDARD, lambda b, i: (few_bads(b), i), "bank: fewer than 20 training rows are in"),
-    "few_host_columns": (STANDARD, lambda b, i: (b, two_columns(i)), "insurer: 2 columns take part"),
+    "few_events": (STANDARD, lambda b, i: (few_bads(b), i), "labels: fewer than 20 training rows are in"),
+    "few_host_columns": (STANDARD, lambda b, i: (b, two_columns(i)), "columns: 2 take part"),
     "few_rows": (
         STANDARD,
         lambda b, i: (b, changed(i, "claims", MANY)),
@@ -55,12 +55,12 @@ BREACHES: dict[str, tuple[str, Breach, str]] = {
     "rare_values": (
         STANDARD,
         lambda b, i: (changed(b, "tenure", RARE), i),
-        "bank column 2: a value that fewer than 50 training rows share",
+        "column 2: a value that fewer than 50 training rows share",
     ),
     "large_values": (
         STANDARD,
         lambda b, i: (b, changed(i, "premium", FAR)),
-        "insurer column 2: 1 training rows lie beyond 8 standard deviations",
+        "column 2: 1 training rows lie beyond 8 standard deviations",
     ),
     "small_bins": (WOE, lambda b, i: (b, changed(i, "claims", RARE)), "column 1: a bin holds"),
 }

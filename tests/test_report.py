@@ -72,7 +72,9 @@ def a_run(scores):
         "coefficients": {"income": 0.75, "intercept": -2.5},
         "guest_only_coefficients": {"intercept": -2.25, "income": 0.875},
         "information_value": {"guest": {"income": 0.21}, "host": {"insurer column 1": 0.61}},
-        "woe": {"guest": {"income": [{"bin": "<= 1000", "rows": 90, "events": 9, "woe": 0.4321}]}},
+        "woe": {
+            "guest": {"income": [{"bin": "<= 1000", "rows": 90, "events": 9, "woe": 0.4321, "iv": 0.0765}]}
+        },
         "phases": {"ecdh": {"seconds": 1.2, "sent": 512_345, "received": 456}},
         "seconds": 33.1,
         "peak_memory_mb": 310,
@@ -168,6 +170,20 @@ def test_names_from_outside_are_text_and_never_markup(tmp_path, scores):
     parsed = page(tmp_path, run, [{"party": nasty, "entries": [entry]}], {"test": scores})
     assert "script" not in parsed.elements
     assert parsed.text.count(nasty) >= 4
+
+
+def test_what_a_contract_shows_besides_stands_on_the_page(tmp_path, scores):
+    rates = {"mean_pd_before": 0.159, "mean_pd_after": 0.0681, "event_rate": 0.0679}
+    run = a_run(scores) | {
+        "calibration": {"intercept": -1.25, "slope": 1.875, "splits": {"test": rates}},
+        "joint_coefficients": {"bank": {"income": 0.75}, "insurer": {"column 1": -0.3125}},
+        "rounding": {"test": evaluate(scores["y"], scores["guest_only"])},
+    }
+    text = page(tmp_path, run, [LEDGER], {"test": scores}).text
+    for said in ("15.90 %", "6.81 %", "6.79 %", "-1.2500", "1.8750", "-0.3125", "0.0765"):
+        assert said in text
+    assert "test, joint, host's part to one point" in text
+    assert "stay with the partner" not in text
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path, scores):

@@ -11,7 +11,7 @@ import typer
 from parties.cli.local import outcome
 from parties.cli.voice import TERMINATED, Format, FormatOption, results, say, stop_on_request
 
-CUSTOMERS = 2000
+CUSTOMERS = 1500
 SEED = 7
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from parties.config.job import Job
 from parties.config.party import Party
 from parties.inspection import read_training
-from parties.programs.alignment import Common, align_host, match_host
+from parties.programs.alignment import Common, align_host, cleaned, match_host
 from parties.programs.evaluation import measured_rows
 from parties.programs.files import publish
 from parties.programs.limits import check_values, check_width
@@ -47,6 +47,7 @@ def serve(job: Job, party: Party, out: Path, progress: Progress, service: Servic
     assert party.data is not None
     table = read_training(party.data)
     check_columns(table)
+    cleaned(job, table)
 
     def take_part(run: Run, session: Session) -> None:
         progress.phase("training" if run.task == "train" else "scoring")

@@ -27,27 +27,26 @@ def check_events(run: Run, training: Table) -> None:
         raise DataError(training.source, what, "a model needs both")
     if fewest < FEW_EVENTS:
         what = f"fewer than {FEW_EVENTS} training rows are in the rarer class"
-        run.gates.refuse("few_events", run.party.party, what, f"there are {fewest};")
+        run.gates.refuse("few_events", "labels", what, f"there are {fewest};")
 
 
 def check_width(run: Run, rows: int, columns: int, width: int) -> None:
     """Ask few_host_columns of the host's columns, and few_rows of the columns that they become."""
-    where = run.party.party
     if columns < FEW_HOST_COLUMNS:
-        run.gates.refuse("few_host_columns", where, f"{columns} columns take part")
+        run.gates.refuse("few_host_columns", "columns", f"{columns} take part")
     if rows < ROWS_PER_COLUMN * width:
-        run.gates.refuse("few_rows", where, f"{rows} training rows for {width} model columns")
+        run.gates.refuse("few_rows", "columns", f"{rows} training rows for {width} model columns")
 
 
 def check_values(run: Run, names: tuple[str, ...], numbers: tuple[str, ...], x: Matrix) -> None:
     """Ask large_values and rare_values of the training rows of standardised columns, shape (n, d)."""
     for name, number, values in zip(names, numbers, x.T, strict=True):
-        where, mend = f"{run.party.party} {number}", f"it is {name!r}: drop or transform it, or"
+        mend = f"it is {name!r}: drop or transform it, or"
         large = np.abs(values) > LARGE_VALUE
         if large.any():
             what = f"{int(large.sum())} training rows lie beyond {LARGE_VALUE:g} standard deviations"
-            run.gates.refuse("large_values", where, what, mend)
+            run.gates.refuse("large_values", number, what, mend)
         counts = np.unique(values, return_counts=True)[1]
         if len(counts) <= FEW_VALUES and counts.min() < RARE_ROWS:
             what = f"a value that fewer than {RARE_ROWS} training rows share"
-            run.gates.refuse("rare_values", where, what, mend)
+            run.gates.refuse("rare_values", number, what, mend)

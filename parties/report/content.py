@@ -94,11 +94,18 @@ def trust(run: Run) -> list[str]:
 
 
 def measures(run: Run) -> list[dict[str, Any]]:
-    """Return one row per split and model: its `evaluate` numbers with "split" and "model"."""
+    """Return one row per split and model: its `evaluate` numbers with "split" and "model".
+
+    Where the host's logits are exact, the joint model with rounded ones stands beside.
+    """
+    rounded = run.get("rounding", {})
     return [
         {**numbers, "split": split, "model": model.replace("_", " ")}
         for split, models in run.get("splits", {}).items()
-        for model, numbers in models.items()
+        for model, numbers in [
+            *models.items(),
+            *([("joint, host's part to one point", rounded[split])] if split in rounded else []),
+        ]
     ]
 
 
@@ -107,6 +114,20 @@ def coefficients(run: Run) -> list[dict[str, Any]]:
     joint, alone = run.get("coefficients", {}), run.get("guest_only_coefficients", {})
     names = sorted({**joint, **alone}, key=lambda name: name != "intercept")
     return [{"column": name, "joint": joint.get(name), "guest_only": alone.get(name)} for name in names]
+
+
+def joint_coefficients(run: Run) -> list[dict[str, Any]]:
+    """Return all parties' coefficients in one list, where the contract lets them be shown."""
+    return [
+        {"holder": holder, "column": column, "joint": weight}
+        for holder, weights in run.get("joint_coefficients", {}).items()
+        for column, weight in weights.items()
+    ]
+
+
+def bias(run: Run) -> list[dict[str, Any]]:
+    """Return by split the mean PD before and after the calibration of sigmoid: taylor, and the bad rate."""
+    return [{"split": name, **rates} for name, rates in run.get("calibration", {}).get("splits", {}).items()]
 
 
 def information(run: Run) -> list[dict[str, Any]]:
@@ -122,7 +143,7 @@ def information(run: Run) -> list[dict[str, Any]]:
 def woe_tables(run: Run) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Return by holder's name and column the bins in `run["woe"][role][column]`.
 
-    A bin is {"bin": label, "rows", "events", "woe"}.
+    A bin is {"bin": label, "rows", "events", "woe", "iv"}.
     """
     return {role(run, holder): columns for holder, columns in run.get("woe", {}).items()}
 

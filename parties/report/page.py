@@ -40,6 +40,8 @@ def render(
         headline=content.headline(run, curves),
         measures=content.measures(run),
         coefficients=content.coefficients(run),
+        joined=content.joint_coefficients(run),
+        bias=content.bias(run),
         information=content.information(run),
         woe=content.woe_tables(run),
         entries=entries,
