@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,5 +50,7 @@ def demo(
 
 
 def _outcome(run: dict[str, Any]) -> list[str]:
-    truth = Path(run["out"]) / "portfolio" / "truth.json"
-    return [*outcome(run), f"truth    {truth}: what a perfect model reaches"]
+    path = Path(run["out"]) / "portfolio" / "truth.json"
+    auc = json.loads(path.read_text(encoding="utf-8"))["auc"]
+    perfect = f"AUC {auc['joint']:.4f}, with the bank alone {auc['bank_only']:.4f}"
+    return [*outcome(run), f"truth    {path}", f"         over all, a perfect model reaches {perfect}"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from parties.cli.tables import summary_lines
+from parties.cli.tables import comparison, summary_lines
 from parties.cli.voice import Format, FormatOption, complain, results, stop_on_request
 from parties.progress import shown
 from vfl.errors import ConfigError
@@ -66,9 +66,11 @@ def guest_train(
     agreed, own = _opened(job, party, "guest")
     from parties.programs.guest import train
 
+    folder = out or own.out
     with shown() as progress:
-        summary = train(agreed, own, out or own.out, progress)
-    results(summary, form, summary_lines)
+        summary = train(agreed, own, folder, progress)
+    files = ["", f"report   {folder / 'report.html'}", f"ledger   {folder / 'ledger.json'}: who learned what"]
+    results(summary, form, lambda run: [*comparison(run, own.party), *files])
 
 
 @guest.command(
@@ -96,7 +98,7 @@ def guest_score(
 
     with shown() as progress:
         summary = score(agreed, own, out or own.out, progress, input=table, output=output)
-    results(summary, form, summary_lines)
+    results(summary, form, lambda run: summary_lines({k: v for k, v in run.items() if k != "warnings"}))
 
 
 @host.command("serve", epilog="\b\nExample:\n  vfl host serve job.yaml --party insurer.yaml --once")
