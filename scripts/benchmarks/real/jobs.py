@@ -15,8 +15,8 @@ DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
 SETS = ("german", "breast", "caravan", "default_credit", "give_credit")
 
-BREAST = {"max_iter": 80, "tolerance": 1e-5}
-"""Nearly separable: the optimum lies far out, more gradients away than the gate lets pass."""
+BREAST = {"max_iter": 80, "tolerance": 1e-4}
+"""Nearly separable: the optimum lies 56 gradients away, more than the gate lets pass."""
 
 
 @dataclass(frozen=True, slots=True)
