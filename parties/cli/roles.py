@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from parties.cli.tables import comparison, summary_lines
-from parties.cli.voice import Format, FormatOption, complain, results, stop_on_request
+from parties.cli.voice import TERMINATED, Format, FormatOption, complain, results, stop_on_request
 from parties.progress import shown
 from vfl.errors import ConfigError
 
@@ -66,6 +66,7 @@ def guest_train(
     agreed, own = _opened(job, party, "guest")
     from parties.programs.guest import train
 
+    stop_on_request(TERMINATED)
     folder = out or own.out
     with shown() as progress:
         summary = train(agreed, own, folder, progress)
@@ -96,6 +97,7 @@ def guest_score(
     agreed, own = _opened(job, party, "guest")
     from parties.programs.guest import score
 
+    stop_on_request(TERMINATED)
     with shown() as progress:
         summary = score(agreed, own, out or own.out, progress, input=table, output=output)
     results(summary, form, lambda run: summary_lines({k: v for k, v in run.items() if k != "warnings"}))

@@ -96,7 +96,7 @@ class Timeouts(Section):
 
     connect: float = Field(default=60.0, gt=0, description="Seconds until a peer must have been reached.")
     message: float = Field(
-        default=600.0, gt=0, description="Seconds until a peer's next message must have come."
+        default=3600.0, gt=0, description="Seconds until a peer's next message must have come."
     )
 
 
