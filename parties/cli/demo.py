@@ -53,4 +53,4 @@ def _outcome(run: dict[str, Any]) -> list[str]:
     path = Path(run["out"]) / "portfolio" / "truth.json"
     auc = json.loads(path.read_text(encoding="utf-8"))["auc"]
     perfect = f"AUC {auc['joint']:.4f}, with the bank alone {auc['bank_only']:.4f}"
-    return [*outcome(run), f"truth    {path}", f"         over all, a perfect model reaches {perfect}"]
+    return [*outcome(run), f"truth    {path}", f"         a perfect model reaches {perfect}"]
