@@ -54,9 +54,10 @@ def test_sums_by_bin_multiply_what_shares_a_bin(backend: Modular) -> None:
         assert numbers(got[j]) == want
 
 
-def test_fixed_base_powers_are_powers_times_a_factor(backend: Modular) -> None:
-    times = units(300)
-    exponents = np.random.default_rng(4).integers(0, 256, (300, 16), dtype=np.uint8)
+@pytest.mark.parametrize("count", [30, 300], ids=["few", "many"])
+def test_fixed_base_powers_are_powers_times_a_factor(backend: Modular, count: int) -> None:
+    times = units(count)
+    exponents = np.random.default_rng(4).integers(0, 256, (count, 16), dtype=np.uint8)
     got = backend.fixed_base_powers(7, exponents, N, pairs(times))
     assert numbers(got) == [t * pow(7, e, M) % M for t, e in zip(times, to_ints(exponents), strict=True)]
 

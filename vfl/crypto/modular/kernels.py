@@ -15,10 +15,14 @@ from gmpy2 import mpz
 from numpy.typing import NDArray
 
 from vfl.crypto.modular.pairs import ONE, Pair, Pairs, load, pair, square, store, times
-from vfl.crypto.modular.residues import Residues, rows, store_residues, width_of
+from vfl.crypto.modular.residues import Residues, rows, store_residues, to_ints, width_of
 
 WINDOW = 11
 """Bits of a fixed-base window: 94 products for 1024 bits, 120 MB a process."""
+
+
+FEW = 64
+"""Batches of fewer powers than this are not worth a table, in time or in memory."""
 
 
 @lru_cache(maxsize=2)
@@ -38,8 +42,14 @@ def fixed_base_table(base: int, n: int, bits: int) -> list[list[Pair]]:
 
 def fixed_base_powers(base: int, exponents: Residues, n: int, factors: Pairs) -> Pairs:
     """factor_i base^(e_i), by windows of the exponent (Brickell, Gordon, McCurley and Wilson 1992)."""
-    table = fixed_base_table(base, n, 8 * exponents.shape[1])
     mod, mask = mpz(n), (1 << WINDOW) - 1
+    if len(factors) < FEW:
+        powers = gmpy2.powmod_exp_list(base, [mpz(e) for e in to_ints(exponents)], mod * mod)
+        return store(
+            [times(x, pair(p, mod), mod) for x, p in zip(load(factors), powers, strict=True)],
+            factors.shape[1],
+        )
+    table = fixed_base_table(base, n, 8 * exponents.shape[1])
     out = []
     for (x0, x1), e_bytes in zip(load(factors), rows(exponents), strict=True):
         e = int.from_bytes(e_bytes, "little")
