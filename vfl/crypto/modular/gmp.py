@@ -17,7 +17,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from vfl.crypto.modular import kernels
-from vfl.crypto.modular.pairs import ONE, Pair, Pairs, inverse, load, store, times
+from vfl.crypto.modular.pairs import Pair, Pairs, divide, load, store, times
 from vfl.crypto.modular.residues import Residues
 from vfl.crypto.modular.workers import end_with_parent
 
@@ -71,7 +71,7 @@ class Gmp:
         parts = self._map(kernels.row_powers, len(c), lambda s: (c[s], k[s], n))
         tops = [x for part in parts for x in part[0]]
         bottoms = [x for part in parts for x in part[1]]
-        return store(_divide(tops, bottoms, n), c.shape[2])
+        return store(divide(tops, bottoms, mpz(n)), c.shape[2])
 
     def multi_exponentiation(self, c: Pairs, k: NDArray[np.int64], n: int) -> Pairs:
         """Return prod_i c_i^(k_ij) for each column j, columns shared between workers."""
@@ -80,7 +80,7 @@ class Gmp:
         jobs = [(c, k[:, part], n) for part in columns]
         parts = self._run(_pippenger_columns, jobs, small=k.size < 4 * SMALL)
         tops, bottoms = zip(*(x for part in parts for x in part), strict=True)
-        return store(_divide(list(tops), list(bottoms), n), c.shape[1])
+        return store(divide(tops, bottoms, mpz(n)), c.shape[1])
 
     def shares_a_factor(self, c: Pairs, n: int) -> bool:
         """Return whether any c_i has a factor in common with n."""
@@ -118,20 +118,6 @@ class Gmp:
 def _multiply(a: list[Pair], b: list[Pair], n: int) -> list[Pair]:
     mod = mpz(n)
     return [times(x, y, mod) for x, y in zip(a, b, strict=True)]
-
-
-def _divide(tops: list[Pair], bottoms: list[Pair], n: int) -> list[Pair]:
-    """All quotients with one inversion (Montgomery's trick)."""
-    mod, running = mpz(n), ONE
-    before = []
-    for y in bottoms:
-        before.append(running)
-        running = times(running, y, mod)
-    rest, out = inverse(running, mod), []
-    for x, y, b in zip(reversed(tops), reversed(bottoms), reversed(before), strict=True):
-        out.append(times(x, times(rest, b, mod), mod))
-        rest = times(rest, y, mod)
-    return out[::-1]
 
 
 def _pippenger_columns(c: Pairs, k: NDArray[np.int64], n: int) -> list[tuple[Pair, Pair]]:

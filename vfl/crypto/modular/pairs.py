@@ -50,6 +50,20 @@ def inverse(x: Pair, n: mpz) -> Pair:
     return y0, -(x0 * y0 // n + x1 * y0) * y0 % n
 
 
+def divide(tops: Sequence[Pair], bottoms: Sequence[Pair], n: mpz) -> list[Pair]:
+    """Return all quotients with one inversion (Montgomery's trick)."""
+    running = ONE
+    before = []
+    for y in bottoms:
+        before.append(running)
+        running = times(running, y, n)
+    rest, out = inverse(running, n), []
+    for x, y, b in zip(reversed(tops), reversed(bottoms), reversed(before), strict=True):
+        out.append(times(x, times(rest, b, n), n))
+        rest = times(rest, y, n)
+    return out[::-1]
+
+
 def pair(x: int, n: int) -> Pair:
     """Return the pair of a number in [0, n^2)."""
     x1, x0 = divmod(mpz(x), n)

@@ -21,7 +21,7 @@ def load_residues(residues: Residues) -> list[gmpy2.mpz]:
     """Return the residues as GMP integers: one conversion of all bytes, then cut by GMP."""
     count, width = residues.shape
     values: list[gmpy2.mpz] = gmpy2.unpack(gmpy2.mpz.from_bytes(residues.tobytes(), "little"), 8 * width)
-    return values + [gmpy2.mpz(0)] * (count - len(values))
+    return (values + [gmpy2.mpz(0)] * (count - len(values)))[:count]
 
 
 def store_residues(values: Sequence[gmpy2.mpz], width: int) -> Residues:
