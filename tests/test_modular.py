@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vfl.crypto.modular import Gmp, Modular, Pairs, from_pairs, to_ints, to_pairs, width_of
+from vfl.crypto.modular import Modular, Pairs, best, from_pairs, to_ints, to_pairs, width_of
+from vfl.crypto.modular.ifma import gate
 
-N = 0xF000000000000000000000000000000D * 0xF0000000000000000000000000000AB1
+P, Q = (0xF << 124) + 0x47, (0xF << 124) + 0x41B
+N = P * Q
 M = N * N
 WIDTH = 2 * width_of(N)
 
@@ -24,9 +26,16 @@ def numbers(values: Pairs) -> list[int]:
     return from_pairs(values, N)
 
 
+@pytest.fixture(params=["gmp", "ifma"], scope="module")
+def kind(request: pytest.FixtureRequest) -> str:
+    if request.param == "ifma" and (lacking := gate.missing()):
+        pytest.skip(lacking)
+    return str(request.param)
+
+
 @pytest.fixture(params=[1, 2], ids=["one worker", "two workers"])
-def backend(request: pytest.FixtureRequest) -> Modular:
-    return Gmp(request.param)
+def backend(kind: str, request: pytest.FixtureRequest) -> Modular:
+    return best(request.param, kind)
 
 
 def units(n: int, seed: int = 1) -> list[int]:
@@ -83,15 +92,48 @@ def test_multi_exponentiation_takes_signed_exponents(backend: Modular) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(-(2**30), 2**30), min_size=1, max_size=40))
-def test_any_signed_exponents_give_their_product(exponents: list[int]) -> None:
+def test_any_signed_exponents_give_their_product(kind: str, exponents: list[int]) -> None:
     c = units(len(exponents), 7)
     k = np.array(exponents, dtype=np.int64)[:, None]
-    got = numbers(Gmp().multi_exponentiation(pairs(c), k, N))
-    assert got == [math.prod(pow(v, e, M) for v, e in zip(c, exponents, strict=True)) % M]
+    want = math.prod(pow(v, e, M) for v, e in zip(c, exponents, strict=True)) % M
+    single = best(1, kind)
+    assert numbers(single.multi_exponentiation(pairs(c), k, N)) == [want]
+    assert numbers(single.row_powers(pairs(c)[None], k.T, N)) == [want]
+
+
+def test_a_product_of_all_rows_is_one_row(backend: Modular) -> None:
+    c = units(300)
+    assert numbers(backend.product(pairs(c), N)) == [math.prod(c) % M]
+
+
+def test_decryption_returns_what_was_lifted(backend: Modular) -> None:
+    plain = [0, 1, P - 1, P, Q, N - 1, *(v % N for v in units(200))]
+    c = [(1 + m * N) * pow(5, N * i, M) % M for i, m in enumerate(plain)]
+    assert to_ints(backend.crt_decrypt(pairs(c), P, Q)) == plain
+
+
+def test_what_has_no_inverse_is_not_divided_by(backend: Modular) -> None:
+    c, k = pairs([3, P]), np.array([[1], [-1]])
+    with pytest.raises(ZeroDivisionError):
+        backend.multi_exponentiation(c, k, N)
+    with pytest.raises(ZeroDivisionError):
+        backend.row_powers(c[:, None], k, N)
+
+
+def test_nothing_is_computed_from_nothing(backend: Modular) -> None:
+    none, codes = pairs([]), np.empty((0, 2), np.int64)
+    assert backend.multiply(none, none, N).shape == (0, WIDTH)
+    assert numbers(backend.product(none, N)) == [1]
+    assert [numbers(s) for s in backend.sum_by_bin(none, codes, [1, 2], N)] == [[1], [1, 1]]
+    assert backend.fixed_base_powers(7, np.empty((0, 4), np.uint8), N, none).shape == (0, WIDTH)
+    assert backend.row_powers(none.reshape(0, 3, WIDTH), np.empty((0, 3), np.int64), N).shape == (0, WIDTH)
+    assert numbers(backend.multi_exponentiation(none, codes, N)) == [1, 1]
+    assert not backend.shares_a_factor(none, N)
+    assert len(backend.crt_decrypt(none, P, Q)) == 0
 
 
 def test_a_factor_in_common_with_the_modulus_is_found(backend: Modular) -> None:
     c = units(600)
     assert not backend.shares_a_factor(pairs(c), N)
-    assert backend.shares_a_factor(pairs([*c[:400], 5 * 0xF000000000000000000000000000000D, *c[400:]]), N)
+    assert backend.shares_a_factor(pairs([*c[:400], 5 * P, *c[400:]]), N)
     assert backend.shares_a_factor(pairs([0]), N)

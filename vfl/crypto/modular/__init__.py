@@ -1,9 +1,10 @@
 """The one seam of modular arithmetic: batches of work over contiguous arrays of bytes.
 
 `Residues` are numbers modulo n, `Pairs` numbers modulo n^2; both are also their wire form.
-Backends implement `Modular`; one conformance suite holds them to it.
+Backends implement `Modular`, `best` chooses one; one conformance suite holds them to it.
 """
 
+from vfl.crypto.modular.choice import best
 from vfl.crypto.modular.gmp import Gmp
 from vfl.crypto.modular.pairs import Pairs, from_pairs, to_pairs
 from vfl.crypto.modular.residues import Residues, all_below, from_ints, from_signed, to_ints, width_of
@@ -15,6 +16,7 @@ __all__ = [
     "Pairs",
     "Residues",
     "all_below",
+    "best",
     "from_ints",
     "from_pairs",
     "from_signed",

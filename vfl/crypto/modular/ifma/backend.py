@@ -1,0 +1,217 @@
+"""`Ifma`: the seam's operations, with the checks that kernels leave out, on threads."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import gmpy2
+import numpy as np
+from numpy.typing import NDArray
+
+from vfl.crypto.modular.ifma import conversion, fixed_base, lists
+from vfl.crypto.modular.ifma.arithmetic import Words
+from vfl.crypto.modular.ifma.compiled import ready
+from vfl.crypto.modular.ifma.constants import Modulus, aligned, decryption, empty, modulus
+from vfl.crypto.modular.ifma.decryption import decrypt
+from vfl.crypto.modular.ifma.rows import Integers
+from vfl.crypto.modular.ifma.rowwise import row_powers, words
+from vfl.crypto.modular.pairs import ONE, Pairs, divide, load, store
+from vfl.crypto.modular.residues import Residues, width_of
+
+SMALL = 128
+"""Batches of fewer rows than this stay in the calling thread."""
+
+CHUNKS = 4
+"""Chunks for each thread: enough to even out their ends."""
+
+BLOCK = 1 << 15
+"""Pairs in Montgomery form at once: 20 MB at 2048 bits."""
+
+SEGMENTS = 1 << 14
+"""Buckets at once: 10 MB at 2048 bits."""
+
+
+class Ifma:
+    """Modular arithmetic on AVX-512 IFMA in `workers` threads; compiled kernels are kept in `cache`.
+
+    Raises OSError where the folder cannot be written, CalledProcessError where compiling fails.
+    """
+
+    def __init__(self, workers: int, cache: Path) -> None:
+        assert workers >= 1
+        ready(cache)
+        self.workers = workers
+        self._table = functools.lru_cache(maxsize=2)(self._new_table)
+
+    def __repr__(self) -> str:
+        return f"Ifma(workers={self.workers})"
+
+    def multiply(self, a: Pairs, b: Pairs, n: int) -> Pairs:
+        """Return a_i b_i."""
+        m, out = _modulus(a, n), np.empty(a.shape, np.uint8)
+        assert a.shape == b.shape
+        x, y, z = words(a), words(b), words(out)
+        self._map(len(a), lambda i, j: conversion.multiply(z, x, y, m.words, i, j, m.R2, m.K))
+        return out
+
+    def product(self, c: Pairs, n: int) -> Pairs:
+        """Return prod_i c_i."""
+        return self.sum_by_bin(c, np.zeros((len(c), 1), np.int64), [1], n)[0]
+
+    def sum_by_bin(self, c: Pairs, codes: Integers, bins: Sequence[int], n: int) -> list[Pairs]:
+        """Return the products by bin: one list of the rows of all bins, cut into equal parts."""
+        m, sizes = _modulus(c, n), np.array(bins, np.int64)
+        assert codes.shape == (len(c), len(bins))
+        assert all(
+            col.min(initial=0) >= 0 and col.max(initial=0) < b for col, b in zip(codes.T, bins, strict=True)
+        )
+        total = aligned(np.tile(m.one[::8], int(sizes.sum())))
+        for block in _blocks(len(c), BLOCK):
+            flat = np.ascontiguousarray(codes[block].T, np.int64).ravel()
+            part = self._segments(self._stored(c[block], m), flat, sizes, m)
+            lists.multiply_rows(total, part, 0, len(total) // m.row, m.K)
+        return np.split(self._wire(total, m), np.cumsum(sizes)[:-1])
+
+    def fixed_base_powers(self, base: int, exponents: Residues, n: int, factors: Pairs) -> Pairs:
+        """Return factor_i base^(e_i)."""
+        m, (count, size) = _modulus(factors, n), exponents.shape
+        assert len(factors) == count
+        if not size:
+            return factors
+        e, f, out = np.ascontiguousarray(exponents).ravel(), words(factors), np.empty(factors.shape, np.uint8)
+        table, z = self._table(base, n, 8 * size), words(out)
+        self._map(count, lambda i, j: fixed_base.powers(z, table, e, size, f, m.words, i, j, m.K))
+        return out
+
+    def row_powers(self, c: NDArray[np.uint8], k: Integers, n: int) -> Pairs:
+        """Return prod_j c_ij^(k_ij), signed, with one inversion for each lane of a chunk of rows."""
+        (count, q, width), k = c.shape, np.ascontiguousarray(k, np.int64)
+        flat = c.reshape(count * q, width)
+        m = _modulus(flat, n)
+        assert k.shape == (count, q)
+        out = store([ONE] * count, width).copy()
+
+        def chunk(first: int, end: int) -> None:
+            for rows in _blocks(end - first, BLOCK // q + 1, first):
+                pairs = slice(rows.start * q, rows.stop * q)
+                out[rows] = row_powers(flat[pairs], k[rows], m)
+
+        self._map(count if q else 0, chunk, least=256)
+        return out
+
+    def multi_exponentiation(self, c: Pairs, k: Integers, n: int) -> Pairs:
+        """Return prod_i c_i^(k_ij) for each column j, by buckets of signed digits (Pippenger 1980)."""
+        m, k = _modulus(c, n), np.asarray(k, np.int64)
+        assert len(c) == len(k)
+        total = aligned(np.tile(m.one[::8], 2 * k.shape[1]))
+        for block in _blocks(len(c), BLOCK):
+            rows = self._stored(c[block], m)
+            part = self._powers_of_columns(rows, k[block], m)
+            lists.multiply_rows(total, part, 0, 2 * k.shape[1], m.K)
+        signed = load(self._wire(total, m))
+        return store(divide(signed[::2], signed[1::2], gmpy2.mpz(n)), c.shape[1])
+
+    def shares_a_factor(self, c: Pairs, n: int) -> bool:
+        """Return whether any c_i has a factor in common with n: one greatest common divisor for all."""
+        ((x0, _),) = load(self.product(c, n))
+        return math.gcd(int(x0), n) != 1
+
+    def crt_decrypt(self, c: Pairs, p: int, q: int) -> Residues:
+        """Return the plaintexts."""
+        m, key = _modulus(c, p * q), decryption(p, q)
+        out = np.empty((len(c), width_of(p * q)), np.uint8)
+        x, z = words(c), words(out)
+        self._map(len(c), lambda i, j: decrypt(z, x, m.words, i, j, *key))
+        return out
+
+    def _stored(self, c: Pairs, m: Modulus) -> Words:
+        """c in Montgomery form, and one more row that holds one."""
+        out, x = empty((len(c) + 1) * m.row), words(c)
+        self._map(len(c), lambda i, j: conversion.to_stored(out, x, m.words, i, j, m.R2, m.K))
+        out[-m.row :] = m.one[::8]
+        return out
+
+    def _wire(self, rows: Words, m: Modulus) -> Pairs:
+        out = np.empty((len(rows) // m.row, 16 * m.words), np.uint8)
+        z = words(out)
+        self._map(len(out), lambda i, j: conversion.to_wire(z, rows, m.words, i, j, m.K))
+        return out
+
+    def _segments(self, rows: Words, codes: Integers, sizes: Integers, m: Modulus) -> Words:
+        """The products of the rows by code in each column of codes, one stored row for each code."""
+        unit = len(rows) // m.row - 1
+        order, ends = np.empty(len(codes), np.int64), np.empty(sizes.sum(), np.int64)
+        lists.sort_by_code(order, ends, codes, unit, sizes)
+        parts = 8 * (CHUNKS * self.workers if len(codes) > SMALL * self.workers else 1)
+        cut, out = empty((len(ends) + parts) * m.row), empty(len(ends) * m.row)
+        self._map(
+            parts,
+            lambda i, j: lists.multiply_segments(cut, rows, unit, order, ends, parts, i, j, m.one, m.K),
+            least=8,
+        )
+        lists.join_segments(out, cut, ends, parts, m.one, m.K)
+        return out
+
+    def _powers_of_columns(self, rows: Words, k: Integers, m: Modulus) -> Words:
+        """The products of positive and of negated negative powers, two stored rows for each column."""
+        bits = int((k ^ (k >> 63)).max(initial=0)).bit_length() + 1
+        w = _window(len(k), bits)
+        windows, half = bits // w + 1, 1 << (w - 1)  # the last digit cannot be carried out of
+        step = max(1, SEGMENTS // (windows << w))
+        done = []
+        for columns in _blocks(k.shape[1], step):
+            part = np.ascontiguousarray(k[:, columns])
+            codes = np.empty(part.size * windows, np.int64)
+            lists.signed_digits(codes, part.ravel(), part.shape[1], windows, w)
+            sizes = np.full(part.shape[1] * windows, 2 * half, np.int64)
+            done.append(self._joined(self._segments(rows, codes, sizes, m), len(sizes), windows, w, m))
+        return np.concatenate(done)
+
+    def _joined(self, buckets: Words, lists_: int, windows: int, w: int, m: Modulus) -> Words:
+        sums, out = empty(2 * lists_ * m.row), empty(2 * lists_ // windows * m.row)
+        self._map(
+            2 * lists_,
+            lambda i, j: lists.collapse(sums, buckets, 1 << (w - 1), i, j, m.one, m.K),
+            least=8,
+        )
+        lists.join_windows(out, sums, windows, w, 0, len(out) // m.row, m.K)
+        return out
+
+    def _new_table(self, base: int, n: int, bits: int) -> Words:
+        m, lines = modulus(n), -(-bits // fixed_base.WINDOW)
+        bases, table = empty(lines * m.row), empty((lines * m.row) << fixed_base.WINDOW)
+        fixed_base.line_bases(bases, lines, m.stored(base), m.K)
+        self._map(lines, lambda i, j: fixed_base.build(table, i, j, bases, m.one, m.K), least=8)
+        return table
+
+    def _map(self, count: int, work: Callable[[int, int], None], least: int = SMALL) -> None:
+        """Do work(first, end) on chunks of eights of rows, at least `least` of them, in threads."""
+        pieces = min(CHUNKS * self.workers, count // least) if self.workers > 1 else 1
+        if pieces <= 1:
+            if count:
+                work(0, count)
+            return
+        cuts = [count * i // pieces & ~7 for i in range(pieces)] + [count]
+        with ThreadPoolExecutor(self.workers) as pool:
+            list(pool.map(lambda cut: work(*cut), itertools.pairwise(cuts)))
+
+
+def _modulus(c: Pairs, n: int) -> Modulus:
+    m = modulus(n)
+    assert c.dtype == np.uint8 and c.ndim == 2 and c.shape[1] == 16 * m.words
+    return m
+
+
+def _blocks(count: int, size: int, first: int = 0) -> Iterator[slice]:
+    for i in range(first, first + count, size):
+        yield slice(i, min(i + size, first + count))
+
+
+def _window(rows: int, bits: int) -> int:
+    """The bits of a digit that take the fewest products: one for each row, two for each bucket."""
+    return min(range(2, 14), key=lambda w: (bits // w + 1) * (rows + 2 * (1 << w)))

@@ -1,0 +1,211 @@
+"""Kernels: products over lists of stored rows: sums by bin, and the buckets of a multi-exponentiation.
+
+A list names rows in segments; segment s ends before position ends[s] and its product is wanted.  The
+list is cut into equal parts, one for each lane, wherever segments end: all lanes stay busy for any
+number of columns and any sizes of bins.  A segment that was cut is joined from its parts at the end.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vfl.crypto.modular.ifma.arithmetic import Words, copy, limbs_of, scratch, square, times
+from vfl.crypto.modular.ifma.compiled import INTEGER, NUMBERS, ROWS, SIGNED, device, entry
+from vfl.crypto.modular.ifma.rows import Integers, expect, gather, point, scatter
+
+
+@entry(NUMBERS, NUMBERS, SIGNED, INTEGER, SIGNED)
+def sort_by_code(order: Integers, ends: Integers, codes: Integers, rows: int, sizes: Integers) -> None:
+    """List the rows of each column in the order of their codes, and where the list of each code ends.
+
+    `codes` holds a column of `rows` codes after the other; column j has the codes 0, ..., sizes[j] - 1,
+    and rows of negative code are left out.  ends[-1] is the length of the list.
+    """
+    s = p = 0
+    for j in range(sizes.size):
+        counts = np.zeros(sizes[j] + 1, np.int64)
+        for i in range(rows * j, rows * (j + 1)):
+            counts[codes[i] + 1 if codes[i] >= 0 else 0] += 1
+        counts[0] = p
+        for b in range(sizes[j]):
+            p += counts[b + 1]
+            counts[b + 1] = p
+            ends[s] = p
+            s += 1
+        for i in range(rows):
+            b = codes[rows * j + i]
+            if b >= 0:
+                order[counts[b]] = i
+                counts[b] += 1
+
+
+@entry(NUMBERS, SIGNED, INTEGER, INTEGER, INTEGER)
+def signed_digits(codes: Integers, k: Integers, columns: int, windows: int, w: int) -> None:
+    """Codes of the digits d of k in base 2^w, -2^(w-1) <= d < 2^(w-1).
+
+    `k` holds rows of `columns` numbers; there is a column of codes for each window of each of them.  A
+    positive digit has code d - 1, a negative one 2^(w-1) - 1 - d, and zero -1.
+    """
+    rows, half = k.size // columns, 1 << (w - 1)
+    for i in range(rows):
+        for j in range(columns):
+            rest = k[i * columns + j]
+            for t in range(windows):
+                d = rest & ((1 << w) - 1)
+                rest >>= w
+                if d >= half:
+                    d -= 1 << w
+                    rest += 1
+                code = d - 1
+                if d < 0:
+                    code = half - 1 - d
+                codes[(j * windows + t) * rows + i] = code
+
+
+@device
+def segment_at(ends: Integers, position: int) -> int:
+    """Return the first segment that ends after a position."""
+    a, b = 0, ends.size
+    while a < b:
+        middle = (a + b) >> 1
+        if ends[middle] > position:
+            b = middle
+        else:
+            a = middle + 1
+    return a
+
+
+@device
+def flush(parts: Words, slot: int, X: Words, k: int, one: Words, row: int) -> None:
+    """parts[slot] = the pair in lane k of X, which becomes one."""
+    for j in range(row):
+        parts[slot * row + j] = X[8 * j + k]
+        X[8 * j + k] = one[8 * j]
+
+
+@entry(ROWS, ROWS, INTEGER, SIGNED, SIGNED, INTEGER, INTEGER, INTEGER, ROWS, ROWS)
+def multiply_segments(
+    parts: Words,
+    rows: Words,
+    unit: int,
+    order: Integers,
+    ends: Integers,
+    lanes: int,
+    first: int,
+    end: int,
+    one: Words,
+    K: Words,
+) -> None:
+    """The products of the segments in parts first, ..., end - 1 (in eights) of `lanes`.
+
+    What part k holds of segment s goes to parts[s + k]; no two have one place.  rows[unit] is one.
+    """
+    row = 2 * limbs_of(K)
+    length = ends[-1]
+    chunk = -(-length // lanes)
+    X, B, T = scratch(8 * row), scratch(8 * row), scratch(8 * row + 16)
+    at, segment, position, stop = (
+        np.empty(8, np.int64),
+        np.empty(8, np.int64),
+        np.empty(8, np.int64),
+        np.empty(8, np.int64),
+    )
+    for g in range(first, end, 8):
+        copy(X, 0, one, 0, X.size)
+        for k in range(8):
+            position[k] = min((g + k) * chunk, length)
+            stop[k] = min(position[k] + chunk, length)
+            segment[k] = segment_at(ends, position[k])
+        for _ in range(chunk):
+            for k in range(8):
+                p = position[k]
+                at[k] = (order[p] if p < stop[k] else unit) * row
+                if p + 1 < stop[k]:
+                    expect(rows, order[p + 1] * row, row)
+            gather(B, 0, rows, at, row)
+            times(X, X, B, K, T)
+            for k in range(8):
+                if position[k] < stop[k]:
+                    position[k] += 1
+                    if position[k] == ends[segment[k]] or position[k] == stop[k]:
+                        flush(parts, segment[k] + g + k, X, k, one, row)
+                        while segment[k] < ends.size and ends[segment[k]] <= position[k]:
+                            segment[k] += 1
+
+
+@entry(ROWS, ROWS, SIGNED, INTEGER, ROWS, ROWS)
+def join_segments(out: Words, parts: Words, ends: Integers, lanes: int, one: Words, K: Words) -> None:
+    """out[s] = the product of segment s; one where it is empty."""
+    row = 2 * limbs_of(K)
+    chunk = max(1, -(-ends[-1] // lanes))
+    X, B, T = scratch(8 * row), scratch(8 * row), scratch(8 * row + 16)
+    copy(X, 0, one, 0, X.size)
+    copy(B, 0, one, 0, B.size)
+    start = 0
+    for s in range(ends.size):
+        a, b = start // chunk, (ends[s] - 1) // chunk  # its first part and its last
+        for j in range(row):
+            X[8 * j] = parts[(s + a) * row + j] if ends[s] > start else one[8 * j]
+        for k in range(a + 1, b + 1):
+            for j in range(row):
+                B[8 * j] = parts[(s + k) * row + j]
+            times(X, X, B, K, T)
+        for j in range(row):
+            out[s * row + j] = X[8 * j]
+        start = ends[s]
+
+
+@entry(ROWS, ROWS, INTEGER, INTEGER, ROWS)
+def multiply_rows(out: Words, rows: Words, first: int, end: int, K: Words) -> None:
+    """out = out rows / R, row by row."""
+    row = 2 * limbs_of(K)
+    X, B, T = scratch(8 * row), scratch(8 * row), scratch(8 * row + 16)
+    at = np.empty(8, np.int64)
+    for i in range(first, end, 8):
+        point(at, i, end, row)
+        gather(X, 0, out, at, row)
+        gather(B, 0, rows, at, row)
+        times(X, X, B, K, T)
+        scatter(out, at, X, row)
+
+
+@entry(ROWS, ROWS, INTEGER, INTEGER, INTEGER, ROWS, ROWS)
+def collapse(out: Words, buckets: Words, size: int, first: int, end: int, one: Words, K: Words) -> None:
+    """out[i] = prod_d bucket[i, d]^(d + 1), d < size, by running products from the highest bucket down."""
+    row = 2 * limbs_of(K)
+    S, P, B, T = scratch(8 * row), scratch(8 * row), scratch(8 * row), scratch(8 * row + 16)
+    at, bucket = np.empty(8, np.int64), np.empty(8, np.int64)
+    for i in range(first, end, 8):
+        copy(S, 0, one, 0, S.size)
+        copy(P, 0, one, 0, P.size)
+        point(at, i, end, size * row)
+        for d in range(size - 1, -1, -1):
+            for k in range(8):
+                bucket[k] = at[k] + d * row
+            gather(B, 0, buckets, bucket, row)
+            times(P, P, B, K, T)
+            times(S, S, P, K, T)
+        point(at, i, end, row)
+        scatter(out, at, S, row)
+
+
+@entry(ROWS, ROWS, INTEGER, INTEGER, INTEGER, INTEGER, ROWS)
+def join_windows(out: Words, rows: Words, windows: int, w: int, first: int, end: int, K: Words) -> None:
+    """out[j, sign] = prod_t rows[j, t, sign]^(2^(w t)), by Horner's rule; rows of `out` are counted flat."""
+    row = 2 * limbs_of(K)
+    X, B, T, D = scratch(8 * row), scratch(8 * row), scratch(8 * row + 16), scratch(4 * row)
+    at = np.empty(8, np.int64)
+    for i in range(first, end, 8):
+        for t in range(windows - 1, -1, -1):
+            for k in range(8):
+                c = min(i + k, end - 1)
+                at[k] = (((c >> 1) * windows + t) * 2 + (c & 1)) * row
+            gather(B, 0, rows, at, row)
+            if t == windows - 1:
+                copy(X, 0, B, 0, X.size)
+            else:
+                for _ in range(w):
+                    square(X, X, K, T, D)
+                times(X, X, B, K, T)
+        point(at, i, end, row)
+        scatter(out, at, X, row)
