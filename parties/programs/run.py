@@ -12,7 +12,7 @@ from parties.programs.memory import peak_memory
 from parties.progress import Progress
 from vfl import __version__
 from vfl.arbitration import receive_key
-from vfl.crypto.modular import Gmp
+from vfl.crypto.modular import Modular, best
 from vfl.crypto.paillier import RANDOMISER_BITS, PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.gates import Gates
@@ -56,9 +56,9 @@ class Run:
         return Peer(self.job.arbiter)
 
     @property
-    def arithmetic(self) -> Gmp:
+    def arithmetic(self) -> Modular:
         """Modular arithmetic on the cores this party may use."""
-        return Gmp(self.workers)
+        return best(self.workers, os.environ.get("VFL_ARITHMETIC"))
 
     @property
     def workers(self) -> int:
