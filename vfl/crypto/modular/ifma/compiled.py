@@ -107,11 +107,10 @@ def _load(folder: Path) -> None:
 
 
 def _state() -> str:
-    """A name for everything that compiled code depends on, times of files as well: numba looks at them."""
+    """A name for all that compiled code depends on, and for where its sources lie: numba looks there."""
     state = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
-        state.update(f"{source}\0{source.stat().st_mtime_ns}\0".encode())
-        state.update(source.read_bytes())
+        state.update(f"{source}\0".encode() + source.read_bytes())
     versions = platform.python_version(), numba.__version__, llvmlite.__version__, np.__version__
     state.update(json.dumps([versions, binding.get_host_cpu_name()]).encode())
     state.update(json.dumps(sorted(binding.get_host_cpu_features().items())).encode())
