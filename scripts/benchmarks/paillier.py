@@ -1,84 +1,112 @@
-"""Paillier on arrays against python-paillier, one core each, in one run."""
+"""Paillier on arrays: both of our backends beside python-paillier, one core each, in one run."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
 import phe
 
-from vfl.crypto.modular import from_pairs
-from vfl.crypto.paillier import PrivateKey
+from vfl.crypto.modular import Gmp, Modular, best
+from vfl.crypto.modular.ifma import gate
+from vfl.crypto.paillier import PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
+
+BITS = 2048
+Rates = dict[str, float]
 
 
 def rate(work: int, call: Callable[[], object], repeats: int = 3) -> float:
     """Return units of work per CPU second, the best of some runs."""
-    best = float("inf")
+    best_run = float("inf")
     for _ in range(repeats):
         begun = time.process_time()
         call()
-        best = min(best, time.process_time() - begun)
-    return work / best
+        best_run = min(best_run, time.process_time() - begun)
+    return work / best_run
 
 
-def measured(rows: int) -> dict[str, tuple[float, float]]:
-    """Return {operation: (our rate, python-paillier's)} at 2048 bits."""
+def ours(modular: Modular, key: PrivateKey, rows: int) -> Rates:
+    """Return what a backend does of each operation in a second."""
     rng, values = Randomness(), np.random.default_rng(1)
-    private = PrivateKey.generate(2048, rng)
-    ours, theirs = private.public, phe.PaillierPublicKey(private.public.n)
+    public = PublicKey(key.public.n, modular)
+    short = PublicKey(key.public.n, modular, 448)
+    private = PrivateKey(public, key.p, key.q)
     r = values.integers(-1000, 1000, rows)
-    c = ours.encrypt(r, rng)
-    few = min(rows, 40)
-    p = [phe.EncryptedNumber(theirs, v) for v in from_pairs(c.pairs, theirs.n)]
-    codes = values.integers(0, 10, (rows, 5))
-    woe = values.normal(size=(5, 10)).round(4)
-    numbers = values.integers(-(2**15), 2**15, (rows, 2))
+    c, few = public.encrypt(r, rng), rows // 10
+    found = {
+        "encrypt": rate(rows, lambda: public.encrypt(r, rng)),
+        "encrypt, 448-bit randomisers": rate(rows, lambda: short.encrypt(r, rng)),
+        "decrypt": rate(few, lambda: private.decrypt(c[:few])),
+        "add": rate(rows, lambda: public.add(c, c)),
+    }
+    for columns in (1, 5, 10, 13):
+        codes = values.integers(0, 32, (rows, columns))
+        sizes = [32] * columns
+        name = f"add by bin, {columns} columns"
+        found[name] = rate(rows * columns, lambda k=codes, s=sizes: public.sum_by_bin(c, k, s))
+    numbers = values.integers(-(2**24), 2**24, (rows, 10))
+    found["add times 24 bits, 10 columns"] = rate(rows * 10, lambda: public.weighted_sums(c, numbers))
+    powers = values.integers(-(2**20), 2**20, (rows // 5, 5))
+    found["5 times 20 bits in a row"] = rate(rows // 5, lambda: public.row_products(c, powers))
+    return found
 
-    def binned() -> None:
-        for j, s in enumerate(ours.sum_by_bin(c, codes, [10] * 5)):
-            ours.weighted_sums(s, np.rint(woe[j] * 2**20).astype(np.int64)[:, None])
 
-    def their_product(columns: list[list[float]], n: int) -> None:
-        for column in columns:
-            total = p[0] * column[0]
-            for v, x in zip(p[1:n], column[1:n], strict=True):
-                total = total + v * x
+def theirs(key: PrivateKey, few: int = 40) -> Rates:
+    """Return the same of python-paillier, one number at a time."""
+    values = np.random.default_rng(1)
+    public, private = key.as_phe().public_key, key.as_phe()
+    r = values.integers(-1000, 1000, few).tolist()
+    c = [public.encrypt(v) for v in r]
+    k = values.integers(-(2**24), 2**24, few).tolist()
+    k20 = values.integers(-(2**20), 2**20, few).tolist()
 
-    woe_columns = [woe[j][codes[:few, j]].tolist() for j in range(5)]
+    def weighted(numbers: list[int]) -> list[phe.EncryptedNumber]:
+        return [x * v for x, v in zip(c, numbers, strict=True)]
+
+    added = rate(few, lambda: sum(c[1:], c[0]))
     return {
-        "encrypt": (
-            rate(rows, lambda: ours.encrypt(r, rng)),
-            rate(few, lambda: [theirs.encrypt(int(v)) for v in r[:few]]),
-        ),
-        "sum of ciphertexts": (rate(rows, lambda: ours.sum(c)), rate(rows, lambda: sum(p[1:], p[0]))),
-        "X^T[[r]], WOE columns": (
-            rate(rows * 5, binned),
-            rate(few * 5, lambda: their_product(woe_columns, few)),
-        ),
-        "X^T[[r]], 16-bit numbers": (
-            rate(rows * 2, lambda: ours.weighted_sums(c, numbers)),
-            rate(few * 2, lambda: their_product(numbers[:few].T.tolist(), few)),
-        ),
+        "encrypt": rate(few, lambda: [public.encrypt(v) for v in r]),
+        "decrypt": rate(few, lambda: [private.decrypt(x) for x in c]),
+        "add": added,
+        **{f"add by bin, {columns} columns": added for columns in (1, 5, 10, 13)},
+        "add times 24 bits, 10 columns": rate(few, lambda: sum(weighted(k)[1:], c[0])),
+        "5 times 20 bits in a row": rate(few, lambda: weighted(k20)) / 5,
     }
 
 
+def measured(rows: int) -> dict[str, Rates]:
+    """Return {whose: {operation: per CPU second}}."""
+    key = PrivateKey.generate(BITS, Randomness())
+    found = {"gmp": ours(Gmp(), key, rows // 10), "phe": theirs(key)}
+    if (lacking := gate.missing()) is None:
+        return {"ifma": ours(best(1, "ifma"), key, rows), **found}
+    print(f"without ifma: {lacking}", file=sys.stderr)
+    return found
+
+
 def main() -> None:
-    """Print one line an operation: our rate, the peer's, the ratio."""
+    """Print one line an operation: each rate, and ours over python-paillier's."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=4000)
+    parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     found = measured(options.rows)
     if options.json:
-        print(json.dumps({k: {"vfl": a, "phe": b, "ratio": a / b} for k, (a, b) in found.items()}))
+        print(json.dumps({"bits": BITS, "per CPU second": found}))
         return
-    print(f"{'2048 bits, per CPU second':28}{'vfl':>12}{'phe':>12}{'ratio':>8}")
-    for name, (a, b) in found.items():
-        print(f"{name:28}{a:12.0f}{b:12.0f}{a / b:8.1f}")
+    mine = [name for name in found if name != "phe"]
+    print(f"{f'{BITS} bits, per CPU second':32}", *(f"{name:>11}" for name in [*mine, "phe"]), end="")
+    print("", *(f"{name + '/phe':>10}" for name in mine))
+    for what, first in found[mine[0]].items():
+        peer = found["phe"].get(what, float("nan"))
+        rates = [first, *(found[name][what] for name in mine[1:]), peer]
+        print(f"{what:32}", *(f"{v:11.0f}" for v in rates), end="")
+        print("", *(f"{v / peer:10.1f}" for v in rates[:-1]))
 
 
 if __name__ == "__main__":
