@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import functools
 import hashlib
+import importlib
 import json
 import platform
 import subprocess
@@ -37,7 +38,10 @@ BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 SIGNED = types.Array(types.int64, 1, "C", readonly=True)
 NUMBERS = types.int64[::1]
 
-KERNELS = "fixed_base", "lists", "powers", "decryption", "conversion"
+KERNELS = tuple(
+    f"{__package__}.{name}" for name in ("fixed_base", "lists", "powers", "decryption", "conversion")
+)
+"""The modules of the kernels on pairs; whoever has kernels of his own names their modules."""
 
 _entries: list[tuple[Any, Any]] = []
 
@@ -45,7 +49,7 @@ _CHILD = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 from vfl.crypto.modular.ifma.compiled import fill
-fill(sys.argv[2])
+fill(*sys.argv[2:])
 """
 
 
@@ -66,26 +70,26 @@ def entry(*arguments: Any) -> Callable[[F], F]:
 
 
 @functools.cache
-def ready(cache: Path) -> Path:
-    """Load all kernels, compiling them first if `cache` lacks them; return the folder used.
+def ready(cache: Path, modules: tuple[str, ...] = KERNELS) -> Path:
+    """Load the kernels of these modules, compiling them first if `cache` lacks them; return the folder used.
 
     Raises OSError where the folder cannot be written, CalledProcessError where compiling fails.
     """
-    folder = cache / f"ifma-{_state()}"
+    folder = cache / f"ifma-{_state(modules)}"
     if not _complete(folder).exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        command = [sys.executable, "-c", _CHILD, json.dumps(sys.path), str(folder)]
+        command = [sys.executable, "-c", _CHILD, json.dumps(sys.path), str(folder), *modules]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    _load(folder)
+    _load(folder, modules)
     return folder
 
 
-def fill(folder: str) -> None:
-    """Compile all kernels into `folder`; only one process at a time does."""
+def fill(folder: str, *modules: str) -> None:
+    """Compile the kernels of these modules into `folder`; only one process at a time does."""
     with (Path(folder) / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _complete(Path(folder)).exists():
-            _load(Path(folder))
+            _load(Path(folder), modules)
             _complete(Path(folder)).touch()
 
 
@@ -93,26 +97,34 @@ def _complete(folder: Path) -> Path:
     return folder / "complete"
 
 
-def _load(folder: Path) -> None:
-    for name in KERNELS:
-        __import__(f"{__package__}.{name}")
+def _load(folder: Path, modules: tuple[str, ...]) -> None:
+    for name in modules:
+        importlib.import_module(name)
     before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
     try:
         for kernel, signature in _entries:
-            kernel.enable_caching()
-            kernel.compile(signature)
-            kernel.disable_compile()
+            if kernel.py_func.__module__ in modules:
+                kernel.enable_caching()
+                kernel.compile(signature)
+                kernel.disable_compile()
     finally:
         config.CACHE_DIR = before
 
 
-def _state() -> str:
+def _state(modules: tuple[str, ...]) -> str:
     """A name for all that compiled code depends on, and for where its sources lie: numba looks there."""
     state = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    for source in _sources(modules):
         state.update(f"{source}\0".encode() + source.read_bytes())
     versions = platform.python_version(), numba.__version__, llvmlite.__version__, np.__version__
     state.update(json.dumps([versions, binding.get_host_cpu_name()]).encode())
     state.update(json.dumps(sorted(binding.get_host_cpu_features().items())).encode())
     state.update(json.dumps([config.CPU_NAME, config.CPU_FEATURES]).encode())
     return state.hexdigest()[:16]
+
+
+def _sources(modules: tuple[str, ...]) -> list[Path]:
+    """Return the files of this package and of the packages that the modules stand in."""
+    packages = {str(__package__), *(name.rpartition(".")[0] for name in modules)}
+    folders = [Path(str(importlib.import_module(package).__file__)).parent for package in packages]
+    return sorted(source for folder in folders for source in folder.glob("*.py"))

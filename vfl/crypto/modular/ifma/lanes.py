@@ -222,3 +222,14 @@ def never_inlined(typing: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(), emit
+
+
+@_emitted
+def always_inlined(typing: Any) -> Any:
+    """Mark the calling function so that registers handed to it and back stay registers."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.function.attributes.add("alwaysinline")
+        return context.get_dummy_value()
+
+    return types.void(), emit
