@@ -48,11 +48,13 @@ the way each list came.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from psi.ristretto import SIZE, Blinder, Points, hash_to_group
+from psi.group import SIZE, Group
+from psi.ristretto import REFERENCE, Blinder, Points, hash_to_group
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError, DataError
 from vfl.wire.flow import Peer
@@ -113,10 +115,16 @@ class Alignment:
 
 
 async def guest(
-    ids: NDArray[np.object_], rng: Randomness, *, host: Peer, minimum: int, domain: bytes, workers: int = 1
+    ids: NDArray[np.object_],
+    rng: Randomness,
+    *,
+    host: Peer,
+    minimum: int,
+    domain: bytes,
+    group: Group = REFERENCE,
 ) -> Alignment:
     """Learn which of our distinct ids the host holds too, if at least `minimum` are; show it as much."""
-    ours = _Side(ids, rng, domain, workers, peer=host)
+    ours = _Side(ids, rng, domain, group, peer=host)
     await host.send(ListSize(len(ids)))
     chunks = ours.expect(await host.receive(ListSize))
     for k in range(chunks):
@@ -130,10 +138,16 @@ async def guest(
 
 
 async def host(
-    ids: NDArray[np.object_], rng: Randomness, *, guest: Peer, minimum: int, domain: bytes, workers: int = 1
+    ids: NDArray[np.object_],
+    rng: Randomness,
+    *,
+    guest: Peer,
+    minimum: int,
+    domain: bytes,
+    group: Group = REFERENCE,
 ) -> Alignment:
     """Learn which of our distinct ids the guest holds too, if at least `minimum` are; show it as much."""
-    ours = _Side(ids, rng, domain, workers, peer=guest)
+    ours = _Side(ids, rng, domain, group, peer=guest)
     chunks = ours.expect(await guest.receive(ListSize))
     await guest.send(ListSize(len(ids)))
     for k in range(chunks):
@@ -158,15 +172,15 @@ class _Side:
     """
 
     def __init__(
-        self, ids: NDArray[np.object_], rng: Randomness, domain: bytes, workers: int, peer: Peer
+        self, ids: NDArray[np.object_], rng: Randomness, domain: bytes, group: Group, peer: Peer
     ) -> None:
         assert len(set(ids)) == len(ids), "ids must be distinct"
         if len(ids) > MAX_IDS:
             raise DataError(
                 "alignment", f"{len(ids)} ids, at most {MAX_IDS} can be aligned", "split the list"
             )
-        self.ids, self.rng, self.domain, self.workers, self.peer = ids, rng, domain, workers, peer
-        self.blinder = Blinder(rng)
+        self.ids, self.rng, self.domain, self.peer = ids, rng, domain, peer
+        self.blinder = Blinder(rng, group)
         self.sent = rng.permutation(len(ids))
         self.ours = np.empty((len(ids), SIZE), dtype=np.uint8)
 
@@ -180,14 +194,13 @@ class _Side:
     def blinded(self, k: int) -> BlindedIds:
         """Return the k-th part of H(x)^a, in the order of `sent`."""
         rows = self.sent[self._part(len(self.ids), k)]
-        hashed = hash_to_group(self.ids[rows], self.domain, self.workers)
-        return BlindedIds(self.blinder.blind(hashed, self.workers))
+        return BlindedIds(self.blinder.blind(hash_to_group(self.ids[rows], self.domain)))
 
     def raise_theirs(self, received: BlindedIds, k: int) -> None:
         """Keep the k-th part of the peer's ids, raised to our secret as well."""
         part = self._checked(received.points, len(self.theirs), k)
         try:
-            raised = self.blinder.blind(received.points, self.workers)
+            raised = self.blinder.blind(received.points)
         except ValueError as error:
             raise self.peer.blame(f"chunk {k} of its ids: {error}") from None
         self.theirs[part] = raised.rows
@@ -238,15 +251,25 @@ def common_positions(theirs: NDArray[np.uint8], ours: NDArray[np.uint8]) -> NDAr
     Neither may repeat a row: ValueError.
     """
     both = np.concatenate([theirs, ours])
-    keys = both.view(f"V{SIZE}").ravel()  # void compares bytes; a text dtype would lose zeros at the end
-    order = np.argsort(keys, kind="stable")
-    equal = np.flatnonzero(keys[order[:-1]] == keys[order[1:]])
+    heads = both[:, :8].copy().view(">u8").ravel().astype(np.uint64)
+    order = np.argsort(heads, kind="stable")
+    equal = _repeated(heads, order)
+    if np.any(both[order[equal]] != both[order[equal + 1]]):  # different rows with one head
+        keys = both.view(f"V{SIZE}").ravel()  # void compares bytes; a text dtype would lose zeros at the end
+        order = np.argsort(keys, kind="stable")
+        equal = _repeated(keys, order)
     first, second = order[equal], order[equal + 1]
     if np.any(first >= len(theirs)):
         raise ValueError("returned an id of ours twice")
     if np.any(second < len(theirs)):
         raise ValueError("sent an id twice")
     return first
+
+
+def _repeated(keys: NDArray[Any], order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the places in the order whose key is that of the next."""
+    ordered = keys[order]
+    return np.flatnonzero(ordered[:-1] == ordered[1:])
 
 
 def _too_few(size: int, minimum: int, peer: Peer) -> ContractError:

@@ -13,6 +13,7 @@ from shared_data import shared
 
 from psi import ecdh
 from psi.ecdh import MAX_IDS, BlindedIds, ListSize, Opening, TwiceBlindedIds, common_positions
+from psi.group import Sodium, best
 from psi.ristretto import Blinder, Points, hash_to_group
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError, DataError, ProtocolError
@@ -91,18 +92,18 @@ def test_each_role_follows_the_ladder(small_chunks, role, sizes):
     assert follows_ladder(ecdh.__doc__, role, transcript.views[role])
 
 
-def test_threads_change_nothing_on_the_wire():
+def test_who_computes_changes_nothing_on_the_wire():
     ids = column(names(*range(9)))
 
-    def wire(workers):
+    def wire(group):
         both = {"guest": Peer("guest"), "host": Peer("host")}
-        options = {"minimum": 1, "domain": DOMAIN, "workers": workers}
+        options = {"minimum": 1, "domain": DOMAIN, "group": group}
         first = ecdh.guest(ids, Seeded(1), host=both["host"], **options)
         return run_in_memory(
             {"guest": first, "host": ecdh.host(ids, Seeded(2), guest=both["guest"], **options)}
         ).wire
 
-    assert wire(1) == wire(3)
+    assert wire(Sodium()) == wire(Sodium(3)) == wire(best())
 
 
 async def until_refused(role):
@@ -179,7 +180,7 @@ def test_no_point_is_unblinded_repeated_or_met_again_in_another_run():
     blinded = [sent_rows(run, BlindedIds, role) for run in runs for role in ("guest", "host")]
     twice = [sent_rows(run, TwiceBlindedIds, "guest") for run in runs]
     rows = [row.tobytes() for row in chain(*blinded, *twice)]
-    rows += [row.tobytes() for row in hash_to_group(ids, DOMAIN).rows]
+    rows += [row.tobytes() for row in hash_to_group(ids, DOMAIN).elements()]
     assert len(set(rows)) == len(rows)
 
 

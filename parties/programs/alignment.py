@@ -57,7 +57,7 @@ async def match_guest(run: Run, table: Table, minimum: int) -> tuple[Table, Tabl
     """Return the rows of the common customers in the agreed order, and those of the others."""
     ids, rows = cleaned(run.job, table)
     common = await psi.ecdh.guest(
-        ids, run.rng, host=run.host, minimum=minimum, domain=run.domain, workers=run.workers
+        ids, run.rng, host=run.host, minimum=minimum, domain=run.domain, group=run.group
     )
     others = np.setdiff1d(np.arange(len(rows)), common.rows)
     return rows.take(common.rows), rows.take(others)
@@ -67,7 +67,7 @@ async def match_host(run: Run, table: Table, minimum: int) -> Table:
     """Return the rows of the common customers in the agreed order."""
     ids, rows = cleaned(run.job, table)
     common = await psi.ecdh.host(
-        ids, run.rng, guest=run.guest, minimum=minimum, domain=run.domain, workers=run.workers
+        ids, run.rng, guest=run.guest, minimum=minimum, domain=run.domain, group=run.group
     )
     return rows.take(common.rows)
 

@@ -10,6 +10,8 @@ from parties.config.job import Job
 from parties.config.party import Party
 from parties.programs.memory import peak_memory
 from parties.progress import Progress
+from psi.group import Group
+from psi.group import best as best_group
 from vfl import __version__
 from vfl.arbitration import receive_key
 from vfl.crypto.modular import Modular, best
@@ -59,6 +61,11 @@ class Run:
     def arithmetic(self) -> Modular:
         """Modular arithmetic on the cores this party may use."""
         return best(self.workers, os.environ.get("VFL_ARITHMETIC"))
+
+    @property
+    def group(self) -> Group:
+        """The group in which ids are compared, on the cores this party may use."""
+        return best_group(self.workers, os.environ.get("VFL_GROUP"))
 
     @property
     def workers(self) -> int:

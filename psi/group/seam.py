@@ -1,0 +1,45 @@
+"""What every backend of the group can do."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+ORDER = 2**252 + 27742317777372353535851937790883648493
+"""The number of elements, a prime."""
+
+SIZE = 32
+"""Bytes of an element and of a scalar."""
+
+UNIFORM = 64
+"""Uniform bytes that an element is made from."""
+
+Rows = NDArray[np.uint8]
+"""Contiguous rows of SIZE bytes, or of UNIFORM."""
+
+
+class Group(Protocol):
+    """Elements of ristretto255 by the row.  A scalar is in 1 .. ORDER - 1.
+
+    `raised` and `mapped_and_raised` raise ValueError, naming the first row, on what is no canonical
+    encoding and on the identity, whose every power is the identity again.
+    """
+
+    def mapped(self, uniform: Rows) -> Rows:
+        """Return the element of every 64 uniform bytes (RFC 9496, 4.3.4)."""
+        ...
+
+    def raised(self, elements: Rows, scalar: int) -> Rows:
+        """Return every element to the power of the scalar."""
+        ...
+
+    def mapped_and_raised(self, uniform: Rows, scalar: int) -> Rows:
+        """Return `raised(mapped(uniform), scalar)`."""
+        ...
+
+
+def refused(index: int) -> ValueError:
+    """Return the error that names a row which has no power."""
+    return ValueError(f"point {index} is the identity or no group element")
