@@ -49,8 +49,18 @@ def ours(modular: Modular, key: PrivateKey, rows: int) -> Rates:
         sizes = [32] * columns
         name = f"add by bin, {columns} columns"
         found[name] = rate(rows * columns, lambda k=codes, s=sizes: public.sum_by_bin(c, k, s))
-    numbers = values.integers(-(2**24), 2**24, (rows, 10))
-    found["add times 24 bits, 10 columns"] = rate(rows * 10, lambda: public.weighted_sums(c, numbers))
+    codes, woe = values.integers(0, 10, (rows, 5)), values.integers(-(2**21), 2**21, (5, 10, 1))
+
+    def woe_columns() -> None:
+        for weights, sums in zip(woe, public.sum_by_bin(c, codes, [10] * 5), strict=True):
+            public.weighted_sums(sums, weights)
+
+    found["X^T r, 5 WOE columns"] = rate(rows * 5, woe_columns)
+    for bits in (16, 24):
+        numbers = values.integers(-(2**bits), 2**bits, (rows, 10))
+        found[f"X^T r, 10 columns of {bits} bits"] = rate(
+            rows * 10, lambda x=numbers: public.weighted_sums(c, x)
+        )
     powers = values.integers(-(2**20), 2**20, (rows // 5, 5))
     found["5 times 20 bits in a row"] = rate(rows // 5, lambda: public.row_products(c, powers))
     return found
@@ -62,11 +72,13 @@ def theirs(key: PrivateKey, few: int = 40) -> Rates:
     public, private = key.as_phe().public_key, key.as_phe()
     r = values.integers(-1000, 1000, few).tolist()
     c = [public.encrypt(v) for v in r]
-    k = values.integers(-(2**24), 2**24, few).tolist()
-    k20 = values.integers(-(2**20), 2**20, few).tolist()
 
-    def weighted(numbers: list[int]) -> list[phe.EncryptedNumber]:
+    def weighted(bits: int) -> list[phe.EncryptedNumber]:
+        numbers = np.random.default_rng(bits).integers(-(2**bits), 2**bits, few).tolist()
         return [x * v for x, v in zip(c, numbers, strict=True)]
+
+    def product(bits: int) -> float:
+        return rate(few, lambda: sum(weighted(bits)[1:], c[0]))
 
     added = rate(few, lambda: sum(c[1:], c[0]))
     return {
@@ -74,8 +86,9 @@ def theirs(key: PrivateKey, few: int = 40) -> Rates:
         "decrypt": rate(few, lambda: [private.decrypt(x) for x in c]),
         "add": added,
         **{f"add by bin, {columns} columns": added for columns in (1, 5, 10, 13)},
-        "add times 24 bits, 10 columns": rate(few, lambda: sum(weighted(k)[1:], c[0])),
-        "5 times 20 bits in a row": rate(few, lambda: weighted(k20)) / 5,
+        "X^T r, 5 WOE columns": product(21),
+        **{f"X^T r, 10 columns of {bits} bits": product(bits) for bits in (16, 24)},
+        "5 times 20 bits in a row": rate(few, lambda: weighted(20)) / 5,
     }
 
 
