@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -113,14 +113,7 @@ def host_serve(
     port_file: PortFileOption = None,
 ) -> None:
     """Take part in runs that the guest begins, until told to stop."""
-    agreed, own = _opened(job, party, "host")
-    from parties.programs.host import serve
-    from parties.programs.serving import Service
-
-    stop_on_request(0)
-    service = Service(once=once, complain=None if fail else complain, port_file=port_file)
-    with shown() as progress:
-        serve(agreed, own, out or own.out, progress, service)
+    _serve(job, party, out, "host", once=once, complains=not fail, port_file=port_file)
 
 
 @arbiter.command("serve", epilog="\b\nExample:\n  vfl arbiter serve job.yaml --party trustee.yaml")
@@ -133,12 +126,29 @@ def arbiter_serve(
     port_file: PortFileOption = None,
 ) -> None:
     """Decrypt masked sums within the contract's quota, until told to stop."""
-    agreed, own = _opened(job, party, "arbiter")
-    from parties.programs.arbiter import serve
+    _serve(job, party, out, "arbiter", once=once, complains=not fail, port_file=port_file)
+
+
+def _serve(
+    job: Path,
+    party: Path | None,
+    out: Path | None,
+    role: Literal["host", "arbiter"],
+    *,
+    once: bool,
+    complains: bool,
+    port_file: Path | None,
+) -> None:
+    """Serve in this role until told to stop."""
+    agreed, own = _opened(job, party, role)
     from parties.programs.serving import Service
 
+    if role == "host":
+        from parties.programs.host import serve
+    else:
+        from parties.programs.arbiter import serve
     stop_on_request(0)
-    service = Service(once=once, complain=None if fail else complain, port_file=port_file)
+    service = Service(once=once, complain=complain if complains else None, port_file=port_file)
     with shown() as progress:
         serve(agreed, own, out or own.out, progress, service)
 
