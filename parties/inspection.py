@@ -6,7 +6,7 @@ closed gate, SecurityError for a certificate that is not the pinned one.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from vfl.table.ids import CleanIds, IdRules, normalised
 from vfl.table.read import check_columns, read_table
 from vfl.table.table import Categorical, Column, Table
 
+if TYPE_CHECKING:
+    from vfl.wire.certificates import Identity
+
 
 def inspect(job: Job, party: Party, gates: Gates) -> dict[str, Any]:
     """Return what is there of one party, as plain values."""
@@ -28,13 +31,13 @@ def inspect(job: Job, party: Party, gates: Gates) -> dict[str, Any]:
         return found
     table = read_training(party.data)
     check_columns(table)
-    found["train"] = _described(table, _cleaned(job, table)) | {"splits": _splits(table, gates)}
+    found["train"] = _described(table, _enough_ids(job, table)) | {"splits": _splits(table, gates)}
     if role == "host" and len(table.columns) < FEW_HOST_COLUMNS:
         gates.refuse("few_host_columns", table.source, f"{len(table.columns)} columns take part")
     if party.data.score is not None:
         batch = _read_batch(party.data, table)
         check_columns(batch, constant=False)
-        found["score"] = _described(batch, _cleaned(job, batch))
+        found["score"] = _described(batch, _enough_ids(job, batch))
     return found
 
 
@@ -62,17 +65,22 @@ def training_rows(table: Table) -> NDArray[np.bool_]:
     return np.asarray(table.split == "train", np.bool_)
 
 
+def clean_ids(job: Job, table: Table) -> CleanIds:
+    """Return a table's ids as the job compares them; what it refuses is a DataError."""
+    rules = IdRules(**job.alignment.model_dump(exclude={"min_intersection"}))
+    return normalised(table.ids, rules, table.source)
+
+
 def _read_batch(data: Data, trained: Table) -> Table:
     assert data.score is not None
     categories = [name for name, column in trained.columns.items() if isinstance(column, Categorical)]
     return read_table(data.score, id=data.id, columns=list(trained.columns), categorical=categories)
 
 
-def _cleaned(job: Job, table: Table) -> CleanIds:
-    rules = job.alignment
-    ids = normalised(table.ids, IdRules(**rules.model_dump(exclude={"min_intersection"})), table.source)
-    if len(ids) < rules.min_intersection:
-        what = f"{len(ids)} customers cannot have {rules.min_intersection} in common with others"
+def _enough_ids(job: Job, table: Table) -> CleanIds:
+    ids, fewest = clean_ids(job, table), job.alignment.min_intersection
+    if len(ids) < fewest:
+        what = f"{len(ids)} customers cannot have {fewest} in common with others"
         raise ContractError(table.source, what, "see alignment.min_intersection in the job")
     return ids
 
@@ -122,17 +130,28 @@ def _splits(table: Table, gates: Gates) -> dict[str, dict[str, int]]:
 
 def _identity(job: Job, party: Party) -> str:
     """Return whether the party's certificate is the pinned one."""
+    if job.parties[party.party].certificate is None:
+        return "not pinned"
+    pinned_certificates(job, party)
+    return "pinned"
+
+
+def pinned_certificates(job: Job, party: Party) -> tuple[Identity, dict[str, bytes]]:
+    """Return a pinned party's identity and its pinned peers' certificates.
+
+    Raises SecurityError for the first that is not the one the job pins.
+    """
     from vfl.wire.certificates import fingerprint, load_certificate, load_identity
 
-    pin = job.parties[party.party].certificate
-    if pin is None:
-        return "not pinned"
     own = load_identity(party.party, party.identity.key, party.identity.certificate)
-    certificates = {party.party: (party.identity.certificate, own.certificate_pem)}
-    for name, link in party.peers.items():
-        if job.parties[name].certificate is not None:
-            certificates[name] = (link.certificate, load_certificate(link.certificate))
-    for name, (path, pem) in certificates.items():
+    paths = {
+        name: link.certificate
+        for name, link in party.peers.items()
+        if job.parties[name].certificate is not None
+    }
+    known = {name: load_certificate(path) for name, path in paths.items()}
+    paths[party.party] = party.identity.certificate
+    for name, pem in {party.party: own.certificate_pem, **known}.items():
         if fingerprint(pem) != job.parties[name].certificate:
-            raise SecurityError(str(path), f"is not the certificate that the job pins for {name}")
-    return "pinned"
+            raise SecurityError(str(paths[name]), f"is not the certificate that the job pins for {name}")
+    return own, known

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 import psi.ecdh
 from parties.config.job import Job
-from parties.inspection import training_rows
+from parties.inspection import clean_ids, training_rows
 from parties.programs.run import Run
 from vfl.errors import DataError
 from vfl.features import split
-from vfl.table.ids import IdRules, normalised
 from vfl.table.table import Table
 
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Common:
     """A party's rows of the common customers, in the agreed order, and which of them train."""
 
     table: Table
     train: Mask
 
-    @property
+    @cached_property
     def training(self) -> Table:
         """The training rows alone."""
         return self.table.take(np.flatnonzero(self.train))
@@ -74,6 +74,5 @@ async def match_host(run: Run, table: Table, minimum: int) -> Table:
 
 def cleaned(job: Job, table: Table) -> tuple[NDArray[np.object_], Table]:
     """Return the ids as the job compares them, and the table's rows in their order."""
-    rules = IdRules(**job.alignment.model_dump(exclude={"min_intersection"}))
-    clean = normalised(table.ids, rules, table.source)
+    clean = clean_ids(job, table)
     return clean.ids, table.take(clean.rows)

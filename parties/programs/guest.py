@@ -12,8 +12,8 @@ import pandas as pd
 
 from parties.config.job import Job
 from parties.config.party import Party
-from parties.inspection import read_training, training_rows
-from parties.programs.alignment import cleaned, match_guest
+from parties.inspection import clean_ids, read_training, training_rows
+from parties.programs.alignment import match_guest
 from parties.programs.files import publish
 from parties.programs.links import Contacts
 from parties.programs.model import Calibration, Half, unseen
@@ -38,7 +38,7 @@ def train(job: Job, party: Party, out: Path, progress: Progress) -> dict[str, An
     table = read_training(party.data)
     check_columns(table)
     training_rows(table)
-    cleaned(job, table)
+    clean_ids(job, table)
     run, session = _meet(job, party, "train", progress)
     trained = session.run(training(run, table))
     session.close()
@@ -68,7 +68,7 @@ def score(
     batch = input or party.data.score
     table = half.read(batch, party.data.id) if batch else read_training(party.data)
     half.check(table)
-    cleaned(job, table)
+    clean_ids(job, table)
     run, session = _meet(job, party, "score", progress)
     progress.phase("scoring")
     common, others, logit = session.run(scoring_batch(run, table, half))

@@ -11,8 +11,8 @@ import numpy as np
 
 from parties.config.job import Job
 from parties.config.party import Party
-from parties.inspection import read_training
-from parties.programs.alignment import Common, align_host, cleaned, match_host
+from parties.inspection import clean_ids, read_training
+from parties.programs.alignment import Common, align_host, match_host
 from parties.programs.evaluation import measured_rows
 from parties.programs.files import publish
 from parties.programs.limits import check_values, check_width
@@ -47,7 +47,7 @@ def serve(job: Job, party: Party, out: Path, progress: Progress, service: Servic
     assert party.data is not None
     table = read_training(party.data)
     check_columns(table)
-    cleaned(job, table)
+    clean_ids(job, table)
 
     def take_part(run: Run, session: Session) -> None:
         progress.phase("training" if run.task == "train" else "scoring")
@@ -120,14 +120,14 @@ async def _features(run: Run, common: Common, key: PublicKey) -> Features:
         check_values(run, standard.names, numbered(standard.sources, tuple(columns)), x)
         return standard
     bins = Bins.fit(columns, common.train, job.features.bins)
-    indicators = IndicatorColumns.fit(bins, columns, common.train)
     told = job.disclosure.woe_to_host
-    check_width(run, rows, count, count if told else len(indicators.names))
+    indicators = None if told else IndicatorColumns.fit(bins, columns, common.train)
+    check_width(run, rows, count, len(indicators.names) if indicators else count)
     codes = [slots[common.train] for slots in bins.slots_of(columns)]
     tables = await woe.host(
         codes, bins.sizes, told=told, key=key, rng=run.rng, gates=run.gates, guest=run.guest
     )
-    return WoeColumns(bins, tuple(tables)) if told else indicators
+    return indicators or WoeColumns(bins, tuple(tables))
 
 
 async def _fit(run: Run, x: np.ndarray[Any, np.dtype[np.float64]], key: PublicKey) -> logistic.Fit:

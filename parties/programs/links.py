@@ -7,8 +7,8 @@ from typing import Self
 
 from parties.config.job import Job
 from parties.config.party import Party
-from vfl.errors import SecurityError
-from vfl.wire.certificates import Identity, fingerprint, load_certificate, load_identity
+from parties.inspection import pinned_certificates
+from vfl.wire.certificates import Identity
 from vfl.wire.network import Hello, Link, Listener, dial
 
 
@@ -24,13 +24,8 @@ class Contacts:
     @classmethod
     def load(cls, job: Job, party: Party) -> Self:
         """Read all certificates; one that is not the pinned one is a SecurityError."""
-        own = load_identity(party.party, party.identity.key, party.identity.certificate)
-        known = {name: load_certificate(link.certificate) for name, link in party.peers.items()}
-        for name, pem in (known | {party.party: own.certificate_pem}).items():
-            if fingerprint(pem) != job.pins[name]:
-                path = party.identity.certificate if name == party.party else party.peers[name].certificate
-                raise SecurityError(str(path), f"is not the certificate that the job pins for {name}")
-        return cls(job, party, own, known)
+        _ = job.pins  # a ContractError where one is missing
+        return cls(job, party, *pinned_certificates(job, party))
 
     def listen(self) -> Listener:
         """Listen where the party's file says."""
