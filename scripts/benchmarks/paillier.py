@@ -1,125 +1,124 @@
-"""Paillier on arrays: both of our backends beside python-paillier, one core each, in one run."""
+"""Paillier on arrays beside its peers, one core each, in one run: ours, python-paillier, sf-heu.
+
+Sums by bin and products count rows times columns, "5 times 20 bits" rows of five signed powers, and
+"10 x 1000" whole products of a signed matrix with a vector.  Ours begin and end with the bytes of
+the wire; the peers keep their own objects.  All are measured by CPU seconds on one core, the last
+table by wall seconds on two.
+
+    pip install --pre sf-heu     into the same environment, and its two schemes join in
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
+import importlib.util
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-import numpy as np
-import phe
-
-from vfl.crypto.modular import Gmp, Modular, best
+from scripts.benchmarks.arithmetic import heu, ours, python_paillier
+from scripts.benchmarks.arithmetic.inputs import Inputs
+from scripts.benchmarks.measuring.answer import add_json, answer, number
+from scripts.benchmarks.measuring.clock import Operation, load, one_core, rate
+from vfl.crypto.modular import Gmp, best
 from vfl.crypto.modular.ifma import gate
-from vfl.crypto.paillier import PrivateKey, PublicKey
+from vfl.crypto.paillier import PrivateKey
 from vfl.crypto.randomness import Randomness
 
 BITS = 2048
+OURS = ("ifma", "gmp")
 Rates = dict[str, float]
 
 
-def rate(work: int, call: Callable[[], object], repeats: int = 3) -> float:
-    """Return units of work per CPU second, the best of some runs."""
-    best_run = float("inf")
-    for _ in range(repeats):
-        begun = time.process_time()
-        call()
-        best_run = min(best_run, time.process_time() - begun)
-    return work / best_run
+def left_out() -> dict[str, str]:
+    """Return who cannot be measured here, and why."""
+    lacking = {}
+    if (why := gate.missing()) is not None:
+        lacking["ifma"] = why
+    if importlib.util.find_spec("heu") is None:
+        lacking["sf-heu"] = "not installed (pip install --pre sf-heu)"
+    return lacking
 
 
-def ours(modular: Modular, key: PrivateKey, rows: int) -> Rates:
-    """Return what a backend does of each operation in a second."""
-    rng, values = Randomness(), np.random.default_rng(1)
-    public = PublicKey(key.public.n, modular)
-    short = PublicKey(key.public.n, modular, 448)
-    private = PrivateKey(public, key.p, key.q)
-    r = values.integers(-1000, 1000, rows)
-    c, few = public.encrypt(r, rng), rows // 10
-    found = {
-        "encrypt": rate(rows, lambda: public.encrypt(r, rng)),
-        "encrypt, 448-bit randomisers": rate(rows, lambda: short.encrypt(r, rng)),
-        "decrypt": rate(few, lambda: private.decrypt(c[:few])),
-        "add": rate(rows, lambda: public.add(c, c)),
-    }
-    for columns in (1, 5, 10, 13):
-        codes = values.integers(0, 32, (rows, columns))
-        sizes = [32] * columns
-        name = f"add by bin, {columns} columns"
-        found[name] = rate(rows * columns, lambda k=codes, s=sizes: public.sum_by_bin(c, k, s))
-    codes, woe = values.integers(0, 10, (rows, 5)), values.integers(-(2**21), 2**21, (5, 10, 1))
+def all_operations(key: PrivateKey, rows: int, without: Iterable[str]) -> Iterator[tuple[str, Operation]]:
+    """Yield every operation of whoever is here, each under its name; slower ones on fewer rows."""
+    given, fewer = Inputs.drawn(rows), Inputs.drawn(max(1, rows // 10))
+    some = {"gmp": ours.operations(Gmp(), key, fewer), "phe": python_paillier.operations(key, given)}
+    if "ifma" not in without:
+        some = {"ifma": ours.operations(best(1, "ifma"), key, given), **some}
+    if "sf-heu" not in without:
+        some |= {name: heu.operations(schema, BITS, fewer) for name, schema in heu.SCHEMAS.items()}
+    for name, operations in some.items():
+        for operation in operations:
+            yield name, operation
 
-    def woe_columns() -> None:
-        for weights, sums in zip(woe, public.sum_by_bin(c, codes, [10] * 5), strict=True):
-            public.weighted_sums(sums, weights)
 
-    found["X^T r, 5 WOE columns"] = rate(rows * 5, woe_columns)
-    for bits in (16, 24):
-        numbers = values.integers(-(2**bits), 2**bits, (rows, 10))
-        found[f"X^T r, 10 columns of {bits} bits"] = rate(
-            rows * 10, lambda x=numbers: public.weighted_sums(c, x)
-        )
-    powers = values.integers(-(2**20), 2**20, (rows // 5, 5))
-    found["5 times 20 bits in a row"] = rate(rows // 5, lambda: public.row_products(c, powers))
+def measured(rows: int, without: Iterable[str]) -> dict[str, Rates]:
+    """Return {whose: {operation: per CPU second}}, all on one core."""
+    found: dict[str, Rates] = {}
+    with one_core():
+        key = PrivateKey.generate(BITS, Randomness())
+        for whose, operation in all_operations(key, rows, without):
+            found.setdefault(whose, {})[operation[0]] = rate(operation)
     return found
 
 
-def theirs(key: PrivateKey, few: int = 40) -> Rates:
-    """Return the same of python-paillier, one number at a time."""
-    values = np.random.default_rng(1)
-    public, private = key.as_phe().public_key, key.as_phe()
-    r = values.integers(-1000, 1000, few).tolist()
-    c = [public.encrypt(v) for v in r]
+def threads(rows: int) -> dict[str, Rates]:
+    """Return {threads: {operation: per wall second}} of IFMA, taken in turns."""
+    key, given = PrivateKey.generate(BITS, Randomness()), Inputs.drawn(rows)
+    found: dict[str, Rates] = {"1 thread": {}, "2 threads": {}}
+    for both in zip(*(ours.operations(best(k, "ifma"), key, given) for k in (1, 2)), strict=True):
+        turns = [[rate(one, time.perf_counter, 1) for one in both] for _ in range(5)]
+        for name, rates in zip(found, zip(*turns, strict=True), strict=True):
+            found[name][both[0][0]] = max(rates)
+    return found
 
-    def weighted(bits: int) -> list[phe.EncryptedNumber]:
-        numbers = np.random.default_rng(bits).integers(-(2**bits), 2**bits, few).tolist()
-        return [x * v for x, v in zip(c, numbers, strict=True)]
 
-    def product(bits: int) -> float:
-        return rate(few, lambda: sum(weighted(bits)[1:], c[0]))
-
-    added = rate(few, lambda: sum(c[1:], c[0]))
+def ratios(found: dict[str, Rates]) -> dict[str, Rates]:
+    """Return {ours/peer: {operation: how many times as many}}."""
+    mine = [name for name in OURS if name in found]
     return {
-        "encrypt": rate(few, lambda: [public.encrypt(v) for v in r]),
-        "decrypt": rate(few, lambda: [private.decrypt(x) for x in c]),
-        "add": added,
-        **{f"add by bin, {columns} columns": added for columns in (1, 5, 10, 13)},
-        "X^T r, 5 WOE columns": product(21),
-        **{f"X^T r, 10 columns of {bits} bits": product(bits) for bits in (16, 24)},
-        "5 times 20 bits in a row": rate(few, lambda: weighted(20)) / 5,
+        f"{name}/{peer}": {what: found[name][what] / v for what, v in found[peer].items()}
+        for name in mine
+        for peer in found
+        if peer not in OURS
     }
 
 
-def measured(rows: int) -> dict[str, Rates]:
-    """Return {whose: {operation: per CPU second}}."""
-    key = PrivateKey.generate(BITS, Randomness())
-    found = {"gmp": ours(Gmp(), key, rows // 10), "phe": theirs(key)}
-    if (lacking := gate.missing()) is None:
-        return {"ifma": ours(best(1, "ifma"), key, rows), **found}
-    print(f"without ifma: {lacking}", file=sys.stderr)
-    return found
+def table(title: str, columns: dict[str, Rates], width: int = 10) -> Iterator[str]:
+    """Yield a line for each operation of the first column below the names, which break at a slash."""
+    heads = [name.split("/") for name in columns]
+    if any(len(head) > 1 for head in heads):
+        yield f"{'':26}" + "".join(f"{over:>{width}}" for over, _ in heads)
+        heads = [["/" + peer] for _, peer in heads]
+    yield f"{title:26}" + "".join(f"{name:>{width}}" for [name] in heads)
+    for what in next(iter(columns.values())):
+        yield f"{what:26}" + "".join(number(c.get(what), width) for c in columns.values())
 
 
 def main() -> None:
-    """Print one line an operation: each rate, and ours over python-paillier's."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=10_000)
-    parser.add_argument("--json", action="store_true")
+    """Print each rate, ours over the peers', and what a second thread gains."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=20_000, help="a tenth where operations are slow")
+    add_json(parser)
     options = parser.parse_args()
-    found = measured(options.rows)
-    if options.json:
-        print(json.dumps({"bits": BITS, "per CPU second": found}))
-        return
-    mine = [name for name in found if name != "phe"]
-    print(f"{f'{BITS} bits, per CPU second':32}", *(f"{name:>11}" for name in [*mine, "phe"]), end="")
-    print("", *(f"{name + '/phe':>10}" for name in mine))
-    for what, first in found[mine[0]].items():
-        peer = found["phe"].get(what, float("nan"))
-        rates = [first, *(found[name][what] for name in mine[1:]), peer]
-        print(f"{what:32}", *(f"{v:11.0f}" for v in rates), end="")
-        print("", *(f"{v / peer:10.1f}" for v in rates[:-1]))
+    without = left_out()
+    for name, why in without.items():
+        print(f"{name} is left out: {why}", file=sys.stderr)
+    rates = measured(options.rows, without)
+    found: dict[str, Any] = {"bits": BITS, "rows": options.rows, "per CPU second": rates}
+    found |= {"ratios": ratios(rates), "load": load()}
+    lines = [*table(f"{BITS} bits, per CPU second", rates), "", *table("", found["ratios"], 9)]
+    if "ifma" not in without and (os.cpu_count() or 1) > 1:
+        found["per wall second"] = wall = threads(options.rows)
+        one, two = wall.values()
+        gain = {what: two[what] / v for what, v in one.items()}
+        lines += ["", *table("ifma, per wall second", wall | {"ratio": gain})]
+    answer(found, lines, options.json)
 
 
 if __name__ == "__main__":
