@@ -22,6 +22,8 @@ import vfl.linear.coefficients
 import vfl.linear.halves
 import vfl.linear.logistic
 import vfl.linear.scoring
+import vfl.trees.boosting
+import vfl.trees.opening
 from vfl.wire.message import Message, formula, reveals
 
 PROTOCOLS: tuple[ModuleType, ...] = (
@@ -34,6 +36,8 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     vfl.linear.coefficients,
     vfl.linear.halves,
     vfl.linear.scoring,
+    vfl.trees.boosting,
+    vfl.trees.opening,
 )
 """In the order in which a run meets them."""
 

@@ -21,6 +21,10 @@ from vfl.gates import Gates
 from vfl.linear import coefficients, halves, logistic, scoring
 from vfl.linear.columns import Columns
 from vfl.linear.sigmoid import sigmoid
+from vfl.trees import boosting, opening
+from vfl.trees.grow import Rules as TreeRules
+from vfl.trees.histogram import Layout
+from vfl.trees.sampling import Subsample
 from vfl.wire.flow import Peer, Role
 from vfl.wire.memory import Transcript, run_in_memory
 
@@ -142,6 +146,58 @@ def logistic_roles(
     }
 
 
+TREE_CODES: NDArray[np.int64] = np.where(X > 2, -1, np.digitize(X, [-0.7, 0.0, 0.7]))
+"""All five columns binned: four bins each, and a few values missing."""
+TREES = TreeRules(n_estimators=3, max_depth=2)
+SAMPLED_TREES = TreeRules(n_estimators=2, max_depth=2, sampling=Subsample(0.8))
+
+
+def boosting_roles(
+    y: NDArray[np.int8] = Y,
+    *,
+    rules: TreeRules = TREES,
+    host_rules: TreeRules | None = None,
+    rngs: tuple[Randomness, Randomness] | None = None,
+    quota: int = 99,
+) -> Roles:
+    """Trees of two columns of the guest and three of the host."""
+    ours, theirs = rngs or (Seeded(8), Seeded(9))
+    return {
+        "guest": boosting.guest(
+            TREE_CODES[:, :2],
+            Layout((4, 4)),
+            y,
+            np.ones(len(y)),
+            np.zeros(len(y)),
+            rules,
+            key=KEY,
+            rng=ours,
+            lots=Seeded(10),
+            opener=opening.ByArbiter(KEY, ours, ARBITER),
+            hosts=(HOST,),
+            report=lambda _: None,
+        ),
+        "host": boosting.host(
+            TREE_CODES[:, 2:], Layout((4, 4, 4)), host_rules or rules, key=KEY, rng=theirs, guest=GUEST
+        ),
+        "arbiter": opening.arbiter(PRIVATE, Quota(quota), guest=GUEST),
+    }
+
+
+def opening_roles() -> Roles:
+    """Two vectors of sums."""
+    packing = Packing(3, 40, KEY.n)
+    packed = KEY.randomise(KEY.lift(packing.pack([1, -2, 3])), Seeded(11))
+
+    async def guest() -> list[list[int]]:
+        opener = opening.ByArbiter(KEY, Seeded(12), ARBITER)
+        opened = [await opener.open(packed, packing, source=HOST) for _ in range(2)]
+        await opener.close()
+        return opened
+
+    return {"guest": guest(), "arbiter": opening.arbiter(PRIVATE, Quota(9), guest=GUEST)}
+
+
 def scoring_roles(logits: NDArray[np.float64] | None = None, *, exact: bool = False) -> Roles:
     """Four logits of the host."""
     b = np.array([-1.0, 0.02, 0.5, 3.0]) if logits is None else logits
@@ -161,6 +217,8 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
     woe: (woe_roles, lambda: woe_roles(told=False)),
     names: (names_roles,),
     logistic: (logistic_roles, lambda: logistic_roles(rules=logistic.Rules(1e-9, 1, taylor=True))),
+    boosting: (boosting_roles, lambda: boosting_roles(rules=SAMPLED_TREES)),
+    opening: (opening_roles,),
     coefficients: (coefficients_roles,),
     halves: (halves_roles,),
     scoring: (scoring_roles, lambda: scoring_roles(exact=True)),

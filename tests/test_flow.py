@@ -12,6 +12,7 @@ from source import messages, protocols
 from psi import ecdh
 from vfl.features import woe
 from vfl.linear import logistic
+from vfl.trees import boosting
 from vfl.wire.ladder import follows_ladder, ladder_pattern
 from vfl.wire.memory import DeadlockError, run_in_memory
 
@@ -23,6 +24,7 @@ def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let small tables travel in several blocks."""
     monkeypatch.setattr(woe, "BLOCK", 40)
     monkeypatch.setattr(logistic, "BLOCK", 40)
+    monkeypatch.setattr(boosting, "BLOCK", 40)
     monkeypatch.setattr(ecdh, "CHUNK", 2)
 
 

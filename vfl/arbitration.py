@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from vfl.crypto.modular import Residues, from_ints, to_ints, width_of
 from vfl.crypto.packing import Packing
-from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey, Unrandomised
+from vfl.crypto.paillier import Ciphertexts, Encrypted, PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError, SecurityError
 from vfl.wire.flow import Peer
@@ -100,7 +100,7 @@ async def receive_key(bits: int, *, arbiter: Peer) -> int:
 
 
 async def learn(
-    packed: Unrandomised,
+    packed: Encrypted,
     packing: Packing,
     *,
     key: PublicKey,
@@ -118,10 +118,16 @@ async def learn(
     answer = to_ints((await arbiter.receive(DecryptedSums)).values.residues)
     if len(answer) != len(masks) or any(v >= key.n for v in answer):
         raise arbiter.blame("sent other decryptions than were asked for")
+    plain = [(v - r) % key.n for v, r in zip(answer, masks, strict=True)]
+    return unpacked(plain, packing, source or arbiter)
+
+
+def unpacked(plain: list[int], packing: Packing, source: Peer) -> list[int]:
+    """Return the sums in plaintexts; `source`: the peer to be named if they are no sums."""
     try:
-        return packing.unpack([(v - r) % key.n for v, r in zip(answer, masks, strict=True)])
+        return packing.unpack(plain)
     except OverflowError as error:
-        raise (source or arbiter).blame(f"sent what holds no sums: {error}") from None
+        raise source.blame(f"sent what holds no sums: {error}") from None
 
 
 class Quota:

@@ -74,6 +74,10 @@ class Ciphertexts(_Encrypted):
     def __getitem__(self, rows: slice) -> Ciphertexts:
         return Ciphertexts(self.key, self.pairs[rows])
 
+    def take(self, rows: NDArray[np.int64]) -> Unrandomised:
+        """Return these rows, in this order, for arithmetic: they have been sent before."""
+        return Unrandomised(self.key, self.pairs[rows])
+
     @classmethod
     def joined(cls, parts: Sequence[Ciphertexts]) -> Ciphertexts:
         """Return all parts, which are under one key, as one vector."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from vfl.arbitration import Quota, learn
 from vfl.crypto.fixed_point import bits_for
 from vfl.crypto.packing import Packing
-from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey, Unrandomised
+from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.gates import Gates
 from vfl.stats.woe import information_value, woe
@@ -95,7 +95,7 @@ async def guest(
 
 async def _binned_labels(
     n: int, key: PublicKey, host: Peer
-) -> tuple[NDArray[np.int64], NDArray[np.int64], Unrandomised]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Ciphertexts]:
     """Return the rows of every bin, where each column's bins end, and the encrypted event counts."""
     got = await host.receive(BinnedLabels)
     rows, sizes = got.rows, got.bins
@@ -111,9 +111,8 @@ async def _binned_labels(
     ends = np.cumsum(sizes)
     if any(part.sum() != n for part in np.split(rows, ends[:-1])):
         raise host.blame("sent bins that do not hold the training rows")
-    plaintexts = _packing(len(rows), n, key).plaintexts
-    key.check(got.packed, plaintexts, host.name)
-    return rows, ends, key.add(got.packed, key.lift([0] * plaintexts))
+    key.check(got.packed, _packing(len(rows), n, key).plaintexts, host.name)
+    return rows, ends, got.packed
 
 
 async def host(

@@ -1,0 +1,65 @@
+"""How the guest learns packed sums that a host made of its ciphertexts.
+
+    repeat, for each vector of sums
+        guest -> arbiter: Another
+        guest -> arbiter: MaskedSums
+        arbiter -> guest: DecryptedSums
+    guest -> arbiter: Another
+
+With an arbiter the guest masks them and asks it; without one it has the key itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from vfl.arbitration import Quota, learn
+from vfl.crypto.packing import Packing
+from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
+from vfl.crypto.randomness import Randomness
+from vfl.wire.flow import Peer
+from vfl.wire.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Another(Message):
+    """Whether another histogram is to be decrypted.  Reveals: that bit."""
+
+    more: bool
+
+
+class Opener(Protocol):
+    """How the guest learns packed sums that a host sent."""
+
+    async def open(self, packed: Ciphertexts, packing: Packing, *, source: Peer) -> list[int]:
+        """Return the sums."""
+        ...
+
+    async def close(self) -> None:
+        """Ask for nothing more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ByArbiter:
+    """The arbiter decrypts what the guest has masked."""
+
+    key: PublicKey
+    rng: Randomness
+    arbiter: Peer
+
+    async def open(self, packed: Ciphertexts, packing: Packing, *, source: Peer) -> list[int]:
+        """Return the sums; the arbiter sees as many uniform numbers."""
+        await self.arbiter.send(Another(True))
+        return await learn(packed, packing, key=self.key, rng=self.rng, arbiter=self.arbiter, source=source)
+
+    async def close(self) -> None:
+        """Let the arbiter go."""
+        await self.arbiter.send(Another(False))
+
+
+async def arbiter(private: PrivateKey, quota: Quota, *, guest: Peer) -> None:
+    """Decrypt masked histograms until the guest needs no more."""
+    while (await guest.receive(Another)).more:
+        await quota.answer(private, party=guest)
