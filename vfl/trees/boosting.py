@@ -343,7 +343,7 @@ class Bench:
     async def level(self) -> dict[int, Split]:
         """Sum the nodes of one level, and divide those that the host's columns split."""
         asked = await self.guest.receive(Nodes)
-        nodes: list[int] = asked.nodes.tolist()
+        nodes: list[int] = asked.nodes.ravel().tolist()
         try:
             self._members.place(nodes, asked.place)
         except ValueError as error:
@@ -371,11 +371,14 @@ class Bench:
         return self.key.joined(sums).take(order)
 
     def _accepted(self, told: Splits) -> dict[int, Split]:
-        nodes = told.nodes.tolist()
-        fields = (told.columns.tolist(), told.bins.tolist(), told.missing_left.tolist())
-        if any(len(f) != len(nodes) for f in fields) or not set(nodes) <= self._members.rows.keys():
-            raise self.guest.blame("split nodes that are no part of the tree")
-        splits = {k: Split(*how) for k, *how in zip(nodes, *fields, strict=True)}
+        """Return the splits by node; a node is split once, so that a tree tells no more than it must."""
+        parts = (told.nodes, told.columns, told.bins, told.missing_left)
+        if told.nodes.ndim != 1 or any(part.shape != told.nodes.shape for part in parts):
+            raise self.guest.blame("sent splits of which parts are missing")
+        nodes, *how = (part.tolist() for part in parts)
+        splits = {k: Split(*rest) for k, *rest in zip(nodes, *how, strict=True)}
+        if len(splits) < len(nodes) or not all(map(self._members.whole, nodes)):
+            raise self.guest.blame("split nodes that are no part of the tree, or split before")
         for s in splits.values():
             if not (0 <= s.column < len(self.layout.bins) and 0 <= s.bin < self.layout.bins[s.column]):
                 raise self.guest.blame("split columns or bins that there are not")
