@@ -39,10 +39,8 @@ Differs from the paper: twice blinded ids come back in a fresh order and are ope
 that the size is known, and may be refused, before anything else is; and of the orders no more is
 opened than the places of the common ids.
 
-Several hosts: this is the protocol of two parties.  H hosts need not run it H times, which would tell
-the guest each pairwise intersection: let every list pass through all H + 1 parties, each raising and
-shuffling it, compare the lists that carry all powers, and open the common places backwards along
-the way each list came.
+This is the protocol of two parties: several hosts run that of `psi.several`, for a run of this one with
+each would tell the guest every pairwise intersection.
 """
 
 from __future__ import annotations

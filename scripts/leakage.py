@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import psi.ecdh
+import psi.several
 import vfl.arbitration
 import vfl.features.names
 import vfl.features.split
@@ -28,6 +29,7 @@ from vfl.wire.message import Message, formula, reveals
 
 PROTOCOLS: tuple[ModuleType, ...] = (
     psi.ecdh,
+    psi.several,
     vfl.arbitration,
     vfl.features.split,
     vfl.features.names,

@@ -11,7 +11,7 @@ from hostile import KEY, PRIVATE
 from numpy.typing import NDArray
 from seeded import Seeded
 
-from psi import ecdh
+from psi import ecdh, several
 from vfl import arbitration
 from vfl.arbitration import Quota
 from vfl.crypto.packing import Packing
@@ -49,6 +49,19 @@ def psi_roles(guest_ids: list[str], host_ids: list[str]) -> Roles:
         "guest": ecdh.guest(own, Seeded(1), host=HOST, minimum=1, domain=b"contract"),
         "host": ecdh.host(theirs, Seeded(2), guest=GUEST, minimum=1, domain=b"contract"),
     }
+
+
+def several_roles(guest_ids: list[str], *host_ids: list[str], minimum: int = 1, seed: int = 1) -> Roles:
+    """Alignment of the guest with host1, host2, ..."""
+    hosts = tuple(Peer(f"host{p + 1}") for p in range(len(host_ids)))
+    rules: dict[str, Any] = {"minimum": minimum, "domain": b"contract"}
+    roles: Roles = {
+        "guest": several.guest(np.array(guest_ids, object), Seeded(seed), hosts=hosts, **rules),
+    }
+    for p, (peer, ids) in enumerate(zip(hosts, host_ids, strict=True)):
+        rng = Seeded(1000 * seed + p)
+        roles[peer.name] = several.host(np.array(ids, object), rng, guest=GUEST, hosts=len(hosts), **rules)
+    return roles
 
 
 def arbitration_roles() -> Roles:
@@ -211,6 +224,10 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
     ecdh: (
         lambda: psi_roles(["a", "b", "c"], ["b", "c", "d", "e"]),
         lambda: psi_roles([str(k) for k in range(9)], ["3"]),
+    ),
+    several: (
+        lambda: several_roles(["a", "b", "c"], ["b", "c", "d", "e"], ["x", "c", "b"]),
+        lambda: several_roles(["3", "4"], [str(k) for k in range(9)], ["3"], ["4", "5", "3"], ["3", "8"]),
     ),
     arbitration: (arbitration_roles,),
     split: (split_roles,),

@@ -6,6 +6,8 @@ Words of a ladder, one to an indented line:
     a -> b, c: M          a sends M to b, then to c
     repeat, ...           the lines indented below it, any number of times
     maybe, ...            the lines indented below it, once or not at all
+
+Several parties may play one role: host1 and host2 are each a `host`.
 """
 
 from __future__ import annotations
@@ -42,7 +44,12 @@ def ladder_pattern(docstring: str, role: str) -> re.Pattern[str]:
     return re.compile("".join(pattern))
 
 
-def follows_ladder(docstring: str, role: str, view: Iterable[Sent]) -> bool:
-    """Tell whether a role's view is one the ladder allows."""
-    said = "".join(f"{s.sender}>{s.to}:{type(s.message).__name__};" for s in view)
-    return ladder_pattern(docstring, role).fullmatch(said) is not None
+def follows_ladder(docstring: str, party: str, view: Iterable[Sent]) -> bool:
+    """Tell whether the view of a party is one the ladder allows to its role."""
+    said = "".join(f"{role_of(s.sender)}>{role_of(s.to)}:{type(s.message).__name__};" for s in view)
+    return ladder_pattern(docstring, role_of(party)).fullmatch(said) is not None
+
+
+def role_of(party: str) -> str:
+    """Return the role that a party plays by its name: its number left out."""
+    return party.rstrip("0123456789")

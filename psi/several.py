@@ -1,0 +1,357 @@
+"""Private set intersection of a guest and several hosts, size first: only what all hold is ever named.
+
+    repeat, host by host
+        host -> guest: OwnSize
+        repeat, chunk by chunk
+            host -> guest: OwnIds
+    repeat, round by round
+        repeat, host by host
+            guest -> host: RelayedSize
+            repeat, chunk by chunk
+                guest -> host: RelayedIds
+        repeat, host by host, chunk by chunk
+            host -> guest: ShuffledIds
+    repeat, host by host
+        guest -> host: CommonSize
+    maybe, if the intersection is large enough
+        repeat, backwards by round and host
+            guest -> host: CommonPlaces
+            host -> guest: FormerPlaces
+        repeat, host by host
+            guest -> host: OwnPlaces
+
+The protocol of `psi.ecdh` on a star: guest and hosts 1 .. H draw secret powers a and b_1 .. b_H, and
+every list of H(x) comes to bear all of them.  Host p sends its list under b_p in a random order; the
+guest carries it to hosts p + 1, p + 2, ... and around to p - 1, and raises it to a last itself.  Its
+own list goes under a from host 1 to host H.  Each host raises what it is brought and returns it in a
+random order.  In the end the guest holds H + 1 lists of H(x)^(a b_1 ... b_H), and counts what all of
+them have.  If that is too little everybody stops.  Otherwise the places of the common ids go back
+through the shuffles, the way each list came, until every party knows which of its own ids they are:
+in ascending order of the fully blinded value, one order for all parties that is no file's order.
+
+What each party learns, when all follow the protocol and none colludes (decisional Diffie-Hellman in
+ristretto255, H a random oracle):
+
+* how many ids each other party holds, and how many are common to all, even if they are too few;
+* if they are enough: which of its own ids are common to all, and the order;
+* the guest besides: how many ids are in each combination of the lists, but of no id in which.
+
+That no host can compare two lists, and the guest none by its ids:
+
+* Host j meets the list of host p under b_p ... b_{j-1} (p, p + 1, ... around the circle) and returns
+  it under b_p ... b_j; the guest's list it meets under a b_1 ... b_{j-1}, and its own never again.  No
+  two of these products are equal or differ by b_j, the only factor that it knows: to it all lists
+  are unrelated.  This is why they go around a circle, and why the guest raises the hosts' lists last.
+* The guest can compare lists once they bear the same b's: all of them in the end, and its own list
+  with that of host 1 on the way.  But its own list was then shuffled by host 1 at least, in an order
+  it does not know, under a power it does not know: which of its entries stands for which of its ids
+  is uniform given everything else that it sees.  Whether an id of its own is in the list of host 1
+  and not in that of host 2 it cannot tell therefore, unless the numbers alone say so (all or none of
+  its list are).  What is opened are places of ids that all parties hold, at every stop of every list,
+  and says nothing on the order of the others.
+
+Limits, besides those of `psi.ecdh`: hosts take the guest's word for which entries are common, and a
+guest that departs from the protocol may open others, or mark an entry by a power known to it alone,
+and learn in which lists one of its ids is.  Numbers of two runs between which one id was added tell
+the same of that id.  A host that meets a bad point cannot know whether the guest or a host before it
+made it: it blames the guest, who brought it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from psi.ecdh import MAX_IDS, Alignment, common_positions
+from psi.group import SIZE, Group, Rows
+from psi.ristretto import REFERENCE, Blinder, Points, hash_to_group
+from vfl.crypto.randomness import Randomness
+from vfl.errors import ContractError, DataError
+from vfl.wire.flow import Peer
+from vfl.wire.message import Message
+
+CHUNK = 1 << 15
+"""Points in the longest message, 1 MiB."""
+
+Places = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSize(Message):
+    """n, the number of ids in the list that follows.  Reveals: how many ids the sender holds."""
+
+    ids: int
+
+    def __post_init__(self) -> None:
+        _check_size(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnIds(Message):
+    """H(x)^b of the sender's ids, in a random order.  Reveals: nothing (decisional Diffie-Hellman)."""
+
+    points: Points
+
+
+@dataclass(frozen=True, slots=True)
+class RelayedSize(Message):
+    """n, the number of ids in the list that follows.
+    Reveals: how many ids its owner holds, the guest or another host."""
+
+    ids: int
+
+    def __post_init__(self) -> None:
+        _check_size(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayedIds(Message):
+    """H(x)^s of the guest's or another host's ids, s the product of secrets of who has had the list,
+    in the order of the last of them.  Reveals: nothing (decisional Diffie-Hellman)."""
+
+    points: Points
+
+
+@dataclass(frozen=True, slots=True)
+class ShuffledIds(Message):
+    """H(x)^(s b) of the list received, in a random order of the sender's.
+    Reveals: how many ids are in each combination of the lists, once all are back."""
+
+    points: Points
+
+
+@dataclass(frozen=True, slots=True)
+class CommonSize(Message):
+    """The number of ids that all parties hold.  Reveals: that."""
+
+    ids: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommonPlaces(Message):
+    """Where each common id stood in a list that the receiver had returned, in the order of the rows.
+    Reveals: which entries of a blinded list are common."""
+
+    positions: Places
+
+
+@dataclass(frozen=True, slots=True)
+class FormerPlaces(Message):
+    """Where each of these had stood in the list as the sender had received it.
+    Reveals: of the guest's list, at its first stop, which of its ids all parties hold."""
+
+    positions: Places
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPlaces(Message):
+    """Where each common id stood in the list the receiver had sent, in the order of the rows.
+    Reveals: which of the receiver's ids all parties hold, and the order of the rows."""
+
+    positions: Places
+
+
+async def guest(
+    ids: NDArray[np.object_],
+    rng: Randomness,
+    *,
+    hosts: tuple[Peer, ...],
+    minimum: int,
+    domain: bytes,
+    group: Group = REFERENCE,
+) -> Alignment:
+    """Learn which of our distinct ids all hosts hold too, if at least `minimum` are; tell them as much."""
+    count = len(hosts)
+    ours = _OwnList(ids, rng, domain, Blinder(rng, group))
+    own = _filled(ours.blinded(), len(ids))
+    lists = [await _sent_by(host) for host in hosts]
+    for step in range(1, count):  # host j has the list of host j - step
+        for j, host in enumerate(hosts):
+            await _relay(lists[j - step], host=host)
+        for j, host in enumerate(hosts):
+            lists[j - step] = await _shuffled(len(lists[j - step]), host=host)
+    for j, host in enumerate(hosts):
+        await _relay(own, host=host)
+        _raise(lists[j], ours.blinder, hosts[j - 1], "a list")  # while the host is at work; j - 1 had it last
+        own = await _shuffled(len(own), host=host)
+    common = _in_all([own, *lists])
+    for host in hosts:
+        await host.send(CommonSize(len(common)))
+    _require(len(common), minimum, count)
+    own_places, *places = [_places(common, rows) for rows in (own, *lists)]
+    for host in reversed(hosts):
+        own_places = await _before(own_places, len(ids), host=host)
+    for step in range(count - 1, 0, -1):
+        for j, host in enumerate(hosts):
+            places[j - step] = await _before(places[j - step], len(lists[j - step]), host=host)
+    for j, host in enumerate(hosts):
+        await host.send(OwnPlaces(places[j]))
+    return ours.rows(own_places)
+
+
+async def host(
+    ids: NDArray[np.object_],
+    rng: Randomness,
+    *,
+    guest: Peer,
+    hosts: int,
+    minimum: int,
+    domain: bytes,
+    group: Group = REFERENCE,
+) -> Alignment:
+    """Learn which of our distinct ids all parties hold, if at least `minimum` are; `hosts`: with us."""
+    ours = _OwnList(ids, rng, domain, Blinder(rng, group))
+    await guest.send(OwnSize(len(ids)))
+    for points in ours.blinded():
+        await guest.send(OwnIds(points))
+    orders = [await _stop(ours.blinder, rng, guest=guest) for _ in range(hosts)]
+    size = (await guest.receive(CommonSize)).ids
+    _require(size, minimum, hosts)
+    for order in reversed(orders):
+        places = _checked((await guest.receive(CommonPlaces)).positions, size, len(order), guest)
+        await guest.send(FormerPlaces(order[places]))
+    return ours.rows(_checked((await guest.receive(OwnPlaces)).positions, size, len(ids), guest))
+
+
+class _OwnList:
+    """A party's own ids, its secret, and the order in which they are sent."""
+
+    def __init__(self, ids: NDArray[np.object_], rng: Randomness, domain: bytes, blinder: Blinder) -> None:
+        assert len(set(ids)) == len(ids), "ids must be distinct"
+        if len(ids) > MAX_IDS:
+            what = f"{len(ids)} ids, at most {MAX_IDS} can be aligned"
+            raise DataError("alignment", what, "split the list")
+        self.ids, self.domain, self.blinder = ids, domain, blinder
+        self.order = rng.permutation(len(ids))
+
+    def blinded(self) -> Iterator[Points]:
+        """Yield H(x) to our secret, chunk by chunk."""
+        for part in _parts(len(self.ids)):
+            yield self.blinder.blind(hash_to_group(self.ids[self.order[part]], self.domain))
+
+    def rows(self, places: Places) -> Alignment:
+        """Return the rows of the ids that were sent at these places."""
+        return Alignment(self.order[places])
+
+
+async def _sent_by(host: Peer) -> Rows:
+    """Return a host's list as it sends it."""
+    rows = np.empty(((await host.receive(OwnSize)).ids, SIZE), np.uint8)
+    for part in _parts(len(rows)):
+        rows[part] = _whole((await host.receive(OwnIds)).points, part, host)
+    _require_distinct(rows, host)
+    return rows
+
+
+async def _relay(rows: Rows, *, host: Peer) -> None:
+    """Bring a host a list."""
+    await host.send(RelayedSize(len(rows)))
+    for part in _parts(len(rows)):
+        await host.send(RelayedIds(Points(rows[part])))
+
+
+async def _shuffled(n: int, *, host: Peer) -> Rows:
+    """Return the list that was brought to a host as it comes back."""
+    rows = np.empty((n, SIZE), np.uint8)
+    for part in _parts(n):
+        rows[part] = _whole((await host.receive(ShuffledIds)).points, part, host)
+    _require_distinct(rows, host)
+    return rows
+
+
+async def _stop(blinder: Blinder, rng: Randomness, *, guest: Peer) -> Places:
+    """Raise a list to our secret and return it shuffled; return where each entry had stood."""
+    rows = np.empty(((await guest.receive(RelayedSize)).ids, SIZE), np.uint8)
+    for part in _parts(len(rows)):
+        rows[part] = _whole((await guest.receive(RelayedIds)).points, part, guest)
+        _raise(rows[part], blinder, guest, f"ids from {part.start} on")
+    # An entry sent twice would come back as two equal ones, and so be known through our shuffle.
+    _require_distinct(rows, guest)
+    order = rng.permutation(len(rows)).astype(np.int32)
+    for part in _parts(len(rows)):
+        await guest.send(ShuffledIds(Points(rows[order[part]])))
+    return order
+
+
+async def _before(places: Places, n: int, *, host: Peer) -> Places:
+    """Return where the entries at these places of a host's n shuffled ones had stood before."""
+    await host.send(CommonPlaces(places))
+    return _checked((await host.receive(FormerPlaces)).positions, len(places), n, host)
+
+
+def _in_all(lists: list[Rows]) -> Rows:
+    """Return the rows that every list has, in ascending order."""
+    common = lists[0]
+    for rows in lists[1:]:
+        common = common[common_positions(common, rows)]
+    return common
+
+
+def _places(common: Rows, rows: Rows) -> Places:
+    """Return where common rows, in ascending order, stand in a list that has them."""
+    return common_positions(rows, common).astype(np.int32)
+
+
+def _raise(rows: Rows, blinder: Blinder, peer: Peer, what: str) -> None:
+    """Raise rows to our secret in their place."""
+    for part in _parts(len(rows)):
+        try:
+            rows[part] = blinder.blind(Points(rows[part])).rows
+        except ValueError as error:
+            raise peer.blame(f"sent {what} that cannot be raised: {error}") from None
+
+
+def _filled(chunks: Iterator[Points], n: int) -> Rows:
+    rows = np.empty((n, SIZE), np.uint8)
+    for part, points in zip(_parts(n), chunks, strict=True):
+        rows[part] = points.rows
+    return rows
+
+
+def _parts(n: int) -> list[slice]:
+    """Return the chunks in which a list of n travels."""
+    return [slice(k, min(k + CHUNK, n)) for k in range(0, n, CHUNK)]
+
+
+def _whole(points: Points, part: slice, peer: Peer) -> Rows:
+    if len(points) != part.stop - part.start:
+        raise peer.blame(f"sent a chunk of {len(points)} ids instead of {part.stop - part.start}")
+    return points.rows
+
+
+def _require_distinct(rows: Rows, peer: Peer) -> None:
+    try:
+        common_positions(rows, rows[:0])
+    except ValueError as error:
+        raise peer.blame(str(error)) from None
+
+
+def _checked(places: Places, size: int, n: int, peer: Peer) -> Places:
+    """Return `size` distinct places in a list of n."""
+    if places.shape != (size,):
+        raise peer.blame(f"opened {places.size} positions of {size} common ids")
+    if size and not 0 <= places.min() <= places.max() < n:
+        raise peer.blame("opened a position outside the list")
+    if len(np.unique(places)) != size:
+        raise peer.blame("opened a position twice")
+    return places
+
+
+def _check_size(ids: int) -> None:
+    if not 0 <= ids <= MAX_IDS:
+        raise ValueError(f"a list of {ids} ids, at most {MAX_IDS} are accepted")
+
+
+def _require(size: int, minimum: int, hosts: int) -> None:
+    """Refuse an intersection that is too small."""
+    if size >= minimum:
+        return
+    what = f"{size or 'no'} ids in common to the guest and all {hosts} hosts, {minimum} are required"
+    if size:
+        hint = "bring more customers, or agree on a lower `alignment.min_intersection` with your partners"
+    else:
+        hint = "do all tables hold the same kind of id (say, e-mail) under the same `alignment` rules?"
+    raise ContractError("alignment", what, hint)
