@@ -167,6 +167,7 @@ SAMPLED_TREES = TreeRules(n_estimators=2, max_depth=2, sampling=Subsample(0.8))
 
 def boosting_roles(
     y: NDArray[np.int8] = Y,
+    codes: NDArray[np.int64] = TREE_CODES,
     *,
     rules: TreeRules = TREES,
     host_rules: TreeRules | None = None,
@@ -177,7 +178,7 @@ def boosting_roles(
     ours, theirs = rngs or (Seeded(8), Seeded(9))
     return {
         "guest": boosting.guest(
-            TREE_CODES[:, :2],
+            codes[:, :2],
             Layout((4, 4)),
             y,
             np.ones(len(y)),
@@ -191,7 +192,7 @@ def boosting_roles(
             report=lambda _: None,
         ),
         "host": boosting.host(
-            TREE_CODES[:, 2:], Layout((4, 4, 4)), host_rules or rules, key=KEY, rng=theirs, guest=GUEST
+            codes[:, 2:], Layout((4, 4, 4)), host_rules or rules, key=KEY, rng=theirs, guest=GUEST
         ),
         "arbiter": opening.arbiter(PRIVATE, Quota(quota), guest=GUEST),
     }
