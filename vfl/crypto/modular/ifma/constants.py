@@ -10,7 +10,7 @@ import gmpy2
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.crypto.modular.ifma.arithmetic import LIMB, Words
+from vfl.crypto.modular.ifma.arithmetic import LIMB, ROWS_AT_ONCE, Words
 from vfl.crypto.modular.ifma.decryption import WINDOW
 from vfl.crypto.modular.residues import width_of
 
@@ -35,8 +35,8 @@ def empty(words: int) -> Words:
 
 
 def limbs_for(bits: int) -> int:
-    """Return the limbs of numbers of so many bits."""
-    return -(-bits // LIMB)
+    """Return the limbs of numbers of so many bits, a multiple of `ROWS_AT_ONCE`."""
+    return ROWS_AT_ONCE * -(-bits // (LIMB * ROWS_AT_ONCE))
 
 
 def lanes(numbers: list[int], limbs: int) -> Words:
@@ -89,9 +89,9 @@ class Modulus:
 
 @functools.lru_cache(maxsize=8)
 def modulus(n: int) -> Modulus:
-    """Return what is public of n; l is a multiple of four, and any w words are below R."""
+    """Return what is public of n; any w words are below R / 2^16."""
     words = width_of(n) // 8
-    limbs = 4 * -(-limbs_for(max(n.bit_length() + 16, 64 * words)) // 4)
+    limbs = limbs_for(64 * words + 16)
     R = 1 << (LIMB * limbs)
     one, R2 = pair_lanes(R, n, limbs), pair_lanes(R * R, n, limbs)
     return Modulus(n, words, limbs, reduction(n, limbs), one, R2)

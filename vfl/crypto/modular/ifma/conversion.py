@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vfl.crypto.modular.ifma.arithmetic import Words, canonical, clear, limbs_of, scratch, times
+from vfl.crypto.modular.ifma.arithmetic import Words, accumulators, canonical, clear, limbs_of, scratch, times
 from vfl.crypto.modular.ifma.compiled import INTEGER, READ_ONLY, ROWS, entry
 from vfl.crypto.modular.ifma.lanes import broadcast, store
 from vfl.crypto.modular.ifma.rows import gather, point, put_pair, scatter, take_pair
@@ -18,7 +18,7 @@ def to_stored(out: Words, wire: Words, w: int, first: int, end: int, R2: Words, 
     """out = wire R, as stored rows; R2: the plain pair R^2."""
     limbs = limbs_of(K)
     at = np.empty(8, np.int64)
-    X, T, W = scratch(16 * limbs), scratch(16 * (limbs + 1)), scratch(16 * w)
+    X, T, W = scratch(16 * limbs), accumulators(K), scratch(16 * w)
     for i in range(first, end, 8):
         point(at, i, end, 2 * w)
         take_pair(X, limbs, wire, at, w, W)
@@ -32,7 +32,7 @@ def to_wire(out: Words, rows: Words, w: int, first: int, end: int, K: Words) -> 
     """out = rows / R, as wire rows."""
     limbs = limbs_of(K)
     at = np.empty(8, np.int64)
-    X, T, W = scratch(16 * limbs), scratch(16 * (limbs + 1)), scratch(16 * w)
+    X, T, W = scratch(16 * limbs), accumulators(K), scratch(16 * w)
     unit = scratch(16 * limbs)
     clear(unit, unit.size)
     store(unit, 0, broadcast(1))
@@ -50,7 +50,7 @@ def multiply(out: Words, a: Words, b: Words, w: int, first: int, end: int, R2: W
     """out = a b, all of them wire rows."""
     limbs = limbs_of(K)
     at = np.empty(8, np.int64)
-    X, Y, T, W = scratch(16 * limbs), scratch(16 * limbs), scratch(16 * (limbs + 1)), scratch(16 * w)
+    X, Y, T, W = scratch(16 * limbs), scratch(16 * limbs), accumulators(K), scratch(16 * w)
     for i in range(first, end, 8):
         point(at, i, end, 2 * w)
         take_pair(X, limbs, a, at, w, W)

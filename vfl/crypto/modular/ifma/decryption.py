@@ -16,6 +16,7 @@ import numpy as np
 
 from vfl.crypto.modular.ifma.arithmetic import (
     Words,
+    accumulators,
     carried,
     clear,
     copy,
@@ -70,7 +71,7 @@ def raise_pair(X: Words, digits: Integers, K: Words, T: Words, table: Words) -> 
     """X = X^e in Montgomery form, e by its digits from the highest down, which is not zero."""
     never_inlined()
     pair = X.size
-    A, D = scratch(pair), scratch(pair >> 1)
+    A, D = scratch(pair), scratch(pair)
     copy(table, pair, X, 0, pair)
     copy(A, 0, X, 0, pair)
     for d in range(2, 1 << WINDOW):
@@ -160,7 +161,7 @@ def decrypt(
     limbs = limbs_of(K_p)
     at = np.empty(8, np.int64)
     Y, W, P = scratch(32 * limbs), scratch(16 * w), scratch(16 * limbs + 8)
-    T, table = scratch(16 * (limbs + 1)), scratch(16 * limbs << WINDOW)
+    T, table = accumulators(K_p), scratch(16 * limbs << WINDOW)
     mp, mq = scratch(8 * limbs), scratch(8 * limbs)
     for i in range(first, end, 8):
         point(at, i, end, 2 * w)

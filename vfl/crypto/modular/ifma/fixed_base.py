@@ -8,7 +8,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.crypto.modular.ifma.arithmetic import Words, canonical, copy, limbs_of, scratch, square, times
+from vfl.crypto.modular.ifma.arithmetic import (
+    Words,
+    accumulators,
+    canonical,
+    copy,
+    limbs_of,
+    scratch,
+    square,
+    times,
+)
 from vfl.crypto.modular.ifma.compiled import BYTES, INTEGER, READ_ONLY, ROWS, device, entry
 from vfl.crypto.modular.ifma.rows import Integers, expect, gather, point, put_pair, scatter, take_pair
 
@@ -22,7 +31,7 @@ def build(table: Words, first: int, end: int, bases: Words, one: Words, K: Words
     limbs = limbs_of(K)
     row, line = 2 * limbs, 2 * limbs << WINDOW
     at, entries = np.empty(8, np.int64), np.empty(8, np.int64)
-    X, B, T = scratch(16 * limbs), scratch(16 * limbs), scratch(16 * (limbs + 1))
+    X, B, T = scratch(16 * limbs), scratch(16 * limbs), accumulators(K)
     for r in range(first, end, 8):
         point(at, r, end, row)
         gather(B, 0, bases, at, row)
@@ -39,7 +48,7 @@ def build(table: Words, first: int, end: int, bases: Words, one: Words, K: Words
 def line_bases(bases: Words, lines: int, base: Words, K: Words) -> None:
     """Fill stored rows b^(2^(WINDOW r)) for r < lines; base: b in all lanes, Montgomery form."""
     limbs = limbs_of(K)
-    X, T, D = scratch(16 * limbs), scratch(16 * (limbs + 1)), scratch(8 * limbs)
+    X, T, D = scratch(16 * limbs), accumulators(K), scratch(16 * limbs)
     copy(X, 0, base, 0, X.size)
     for r in range(lines):
         for j in range(2 * limbs):
@@ -84,7 +93,7 @@ def powers(
     limbs = limbs_of(K)
     row, lines = 2 * limbs, -(-8 * size // WINDOW)
     at, following = np.empty(8, np.int64), np.empty(8, np.int64)
-    X, B, T, W = scratch(16 * limbs), scratch(16 * limbs), scratch(16 * (limbs + 1)), scratch(16 * w)
+    X, B, T, W = scratch(16 * limbs), scratch(16 * limbs), accumulators(K), scratch(16 * w)
     for i in range(first, end, 8):
         choose(at, exponents, size, i, end, 0, row)
         gather(X, 0, table, at, row)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vfl.crypto.modular.ifma.arithmetic import Words, copy, limbs_of, scratch, square, times
+from vfl.crypto.modular.ifma.arithmetic import Words, accumulators, copy, limbs_of, scratch, square, times
 from vfl.crypto.modular.ifma.compiled import INTEGER, NUMBERS, ROWS, SIGNED, device, entry
 from vfl.crypto.modular.ifma.rows import Integers, expect, gather, point, scatter
 
@@ -103,7 +103,7 @@ def multiply_segments(
     row = 2 * limbs_of(K)
     length = ends[-1]
     chunk = -(-length // lanes)
-    X, B, T = scratch(8 * row), scratch(8 * row), scratch(8 * row + 16)
+    X, B, T = scratch(8 * row), scratch(8 * row), accumulators(K)
     at, segment, position, stop = (
         np.empty(8, np.int64),
         np.empty(8, np.int64),
@@ -138,7 +138,7 @@ def join_segments(out: Words, parts: Words, ends: Integers, lanes: int, one: Wor
     """out[s] = the product of segment s; one where it is empty."""
     row = 2 * limbs_of(K)
     chunk = max(1, -(-ends[-1] // lanes))
-    X, B, T = scratch(8 * row), scratch(8 * row), scratch(8 * row + 16)
+    X, B, T = scratch(8 * row), scratch(8 * row), accumulators(K)
     copy(X, 0, one, 0, X.size)
     copy(B, 0, one, 0, B.size)
     start = 0
@@ -159,7 +159,7 @@ def join_segments(out: Words, parts: Words, ends: Integers, lanes: int, one: Wor
 def multiply_rows(out: Words, rows: Words, first: int, end: int, K: Words) -> None:
     """out = out rows / R, row by row."""
     row = 2 * limbs_of(K)
-    X, B, T = scratch(8 * row), scratch(8 * row), scratch(8 * row + 16)
+    X, B, T = scratch(8 * row), scratch(8 * row), accumulators(K)
     at = np.empty(8, np.int64)
     for i in range(first, end, 8):
         point(at, i, end, row)
@@ -173,7 +173,7 @@ def multiply_rows(out: Words, rows: Words, first: int, end: int, K: Words) -> No
 def collapse(out: Words, buckets: Words, size: int, first: int, end: int, one: Words, K: Words) -> None:
     """out[i] = prod_d bucket[i, d]^(d + 1), d < size, by running products from the highest bucket down."""
     row = 2 * limbs_of(K)
-    S, P, B, T = scratch(8 * row), scratch(8 * row), scratch(8 * row), scratch(8 * row + 16)
+    S, P, B, T = scratch(8 * row), scratch(8 * row), scratch(8 * row), accumulators(K)
     at, bucket = np.empty(8, np.int64), np.empty(8, np.int64)
     for i in range(first, end, 8):
         copy(S, 0, one, 0, S.size)
@@ -193,7 +193,7 @@ def collapse(out: Words, buckets: Words, size: int, first: int, end: int, one: W
 def join_windows(out: Words, rows: Words, windows: int, w: int, first: int, end: int, K: Words) -> None:
     """out[j, sign] = prod_t rows[j, t, sign]^(2^(w t)), by Horner's rule; rows of `out` are counted flat."""
     row = 2 * limbs_of(K)
-    X, B, T, D = scratch(8 * row), scratch(8 * row), scratch(8 * row + 16), scratch(4 * row)
+    X, B, T, D = scratch(8 * row), scratch(8 * row), accumulators(K), scratch(8 * row)
     at = np.empty(8, np.int64)
     for i in range(first, end, 8):
         for t in range(windows - 1, -1, -1):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vfl.crypto.modular.ifma.arithmetic import Words, copy, limbs_of, scratch, square, times
+from vfl.crypto.modular.ifma.arithmetic import Words, accumulators, copy, limbs_of, scratch, square, times
 from vfl.crypto.modular.ifma.compiled import INTEGER, ROWS, SIGNED, device, entry
 from vfl.crypto.modular.ifma.rows import Integers, gather, point, scatter
 
@@ -41,7 +41,7 @@ def negatives(
     running[i] = the product of bottoms[i], bottoms[i - 8], ...  Both have whole eights of rows.
     """
     row = 2 * limbs_of(K)
-    X, B, P, T = scratch(8 * row), scratch(8 * row), scratch(8 * row), scratch(8 * row + 16)
+    X, B, P, T = scratch(8 * row), scratch(8 * row), scratch(8 * row), accumulators(K)
     at = np.empty(8, np.int64)
     copy(P, 0, one, 0, P.size)
     for i in range(first, end, 8):
@@ -64,7 +64,7 @@ def negatives(
 def inverses(bottoms: Words, running: Words, totals: Words, rows: int, K: Words) -> None:
     """bottoms[i] = 1 / bottoms[i], from the inverses of the last eight of `running` (Montgomery's trick)."""
     row = 2 * limbs_of(K)
-    X, B, C, T = scratch(8 * row), scratch(8 * row), scratch(8 * row), scratch(8 * row + 16)
+    X, B, C, T = scratch(8 * row), scratch(8 * row), scratch(8 * row), accumulators(K)
     at, before = np.empty(8, np.int64), np.empty(8, np.int64)
     point(at, 0, 8, row)
     gather(X, 0, totals, at, row)
@@ -139,7 +139,7 @@ def powers(
     row = 2 * limbs_of(K)
     pair, groups = 8 * row, -(-q // group)
     table = scratch((groups * pair) << group)
-    X, B, T, D = scratch(pair), scratch(pair), scratch(pair + 16), scratch(4 * row)
+    X, B, T, D = scratch(pair), scratch(pair), accumulators(K), scratch(pair)
     at = np.empty(8, np.int64)
     for i in range(first, end, 8):
         for g in range(groups):
