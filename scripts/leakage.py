@@ -25,6 +25,7 @@ import vfl.linear.logistic
 import vfl.linear.scoring
 import vfl.trees.boosting
 import vfl.trees.opening
+import vfl.trees.scoring
 from vfl.wire.message import Message, formula, reveals
 
 PROTOCOLS: tuple[ModuleType, ...] = (
@@ -40,6 +41,7 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     vfl.linear.scoring,
     vfl.trees.boosting,
     vfl.trees.opening,
+    vfl.trees.scoring,
 )
 """In the order in which a run meets them."""
 

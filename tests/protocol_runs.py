@@ -22,9 +22,11 @@ from vfl.linear import coefficients, halves, logistic, scoring
 from vfl.linear.columns import Columns
 from vfl.linear.sigmoid import sigmoid
 from vfl.trees import boosting, opening
+from vfl.trees import scoring as tree_scoring
 from vfl.trees.grow import Rules as TreeRules
 from vfl.trees.histogram import Layout
 from vfl.trees.sampling import Subsample
+from vfl.trees.tree import Chosen, Codes, Split, Tree
 from vfl.wire.flow import Peer, Role
 from vfl.wire.memory import Transcript, run_in_memory
 
@@ -221,6 +223,33 @@ def scoring_roles(logits: NDArray[np.float64] | None = None, *, exact: bool = Fa
     }
 
 
+GROWN = [
+    Tree({1: Chosen(0, Split(0, 1, True), 2.0, 9.0)}, {2: -0.5, 3: 0.25}),
+    Tree({1: Chosen(1, Split(2, 0, False), 1.5, 9.0)}, {2: -0.125, 3: 1.0}),
+    Tree({}, {1: 0.0625}),
+    Tree(
+        {
+            1: Chosen(1, Split(0, 2, True), 3.0, 9.0),
+            2: Chosen(2, Split(0, 0, True), 2.0, 4.0),
+            3: Chosen(1, Split(1, 1, True), 1.0, 5.0),
+            5: Chosen(1, Split(2, 1, False), 0.5, 2.0),
+            6: Chosen(0, Split(1, 2, False), 0.25, 3.0),
+        },
+        {4: 0.5, 7: -0.75, 10: 2.0, 11: -2.0, 12: 0.375, 13: -0.0625},
+    ),
+]
+"""Trees of the guest's two columns, the first host's three and the second's one; four bins each."""
+
+
+def tree_scoring_roles(trees: list[Tree], codes: list[Codes]) -> Roles:
+    """A batch, with as many hosts as there are codes beside the guest's."""
+    hosts = tuple(Peer(f"host{k}") for k in range(1, len(codes)))
+    return {"guest": tree_scoring.guest(trees, codes[0], hosts=hosts)} | {
+        peer.name: tree_scoring.host([t.splits_of(k) for t in trees], codes[k], guest=GUEST)
+        for k, peer in enumerate(hosts, start=1)
+    }
+
+
 RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
     ecdh: (
         lambda: psi_roles(["a", "b", "c"], ["b", "c", "d", "e"]),
@@ -237,6 +266,9 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
     logistic: (logistic_roles, lambda: logistic_roles(rules=logistic.Rules(1e-9, 1, taylor=True))),
     boosting: (boosting_roles, lambda: boosting_roles(rules=SAMPLED_TREES)),
     opening: (opening_roles,),
+    tree_scoring: (
+        lambda: tree_scoring_roles(GROWN, [TREE_CODES[:, :2], TREE_CODES[:, 2:], TREE_CODES[:, :1]]),
+    ),
     coefficients: (coefficients_roles,),
     halves: (halves_roles,),
     scoring: (scoring_roles, lambda: scoring_roles(exact=True)),

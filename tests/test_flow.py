@@ -13,6 +13,7 @@ from psi import ecdh, several
 from vfl.features import woe
 from vfl.linear import logistic
 from vfl.trees import boosting
+from vfl.trees import scoring as tree_scoring
 from vfl.wire.ladder import follows_ladder, ladder_pattern, role_of
 from vfl.wire.memory import DeadlockError, run_in_memory
 
@@ -25,6 +26,7 @@ def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(woe, "BLOCK", 40)
     monkeypatch.setattr(logistic, "BLOCK", 40)
     monkeypatch.setattr(boosting, "BLOCK", 40)
+    monkeypatch.setattr(tree_scoring, "CHUNK", 40)
     monkeypatch.setattr(ecdh, "CHUNK", 2)
     monkeypatch.setattr(several, "CHUNK", 2)
 
