@@ -2,8 +2,8 @@
 
     DIR/job.yaml            the job, with every certificate pinned
     DIR/guest/              the guest's folder: party.yaml, log.txt, and what its programs write
-    DIR/<host's name>/      the same for the host
-    DIR/arbiter/            the same for the arbiter
+    DIR/<host's name>/      the same for each host
+    DIR/arbiter/            the same for the arbiter, if there is one
 
 Nothing private is copied: tables and pinned identities stay where the parties' own files say, and
 where the job pins no certificate the party gets a new identity in its own folder.  Servers choose
@@ -52,10 +52,10 @@ def run_local(job_path: Path, out: Path, *, echo: TextIO | None = None) -> dict[
     guest = members[job.guest]
     ports: dict[str, int] = {}
     with Crew(agreed, echo or sys.stderr) as crew:
-        for name in (job.arbiter, *job.hosts):
-            _settle(members[name], members, ports)
+        for name in job.peers_of(job.guest):
+            _settle(members[name], job, members, ports)
             ports[name] = crew.serve(name, members[name].role, members[name].folder)
-        _settle(guest, members, ports)
+        _settle(guest, job, members, ports)
         trained = crew.run_guest(guest.name, "train", guest.folder)
         scored = crew.run_guest(guest.name, "score", guest.folder)
     return {"out": str(out), "guest": guest.name, "train": trained, "score": scored}
@@ -87,9 +87,8 @@ def _pinned(job: Job, members: dict[str, Member]) -> Job:
             save_identity(create_identity(member.name), member.folder)
         pin = fingerprint(load_identity(member.name, key, certificate).certificate_pem)
         parties[member.name] = JobParty(role=parties[member.name].role, certificate=pin)
-        for other in members.values():
-            if other is not member:
-                shutil.copyfile(certificate, other.folder / certificate.name)
+        for other in job.peers_of(member.name):
+            shutil.copyfile(certificate, members[other].folder / certificate.name)
     return job.model_copy(update={"parties": parties})
 
 
@@ -97,7 +96,7 @@ def _identity_paths(member: Member) -> tuple[Path, Path]:
     return member.folder / f"{member.name}.key", member.folder / f"{member.name}.crt"
 
 
-def _settle(member: Member, members: dict[str, Member], ports: dict[str, int]) -> None:
+def _settle(member: Member, job: Job, members: dict[str, Member], ports: dict[str, int]) -> None:
     """Write a party's file for this run: it dials whoever listens already, and listens itself."""
     own = member.party
     key, certificate = _identity_paths(member)
@@ -106,10 +105,11 @@ def _settle(member: Member, members: dict[str, Member], ports: dict[str, int]) -
         "peers": {
             name: Link(
                 dial=f"{LOOPBACK}:{ports[name]}" if name in ports else None,
-                certificate=own.peers[name].certificate if other.pinned else member.folder / f"{name}.crt",
+                certificate=own.peers[name].certificate
+                if members[name].pinned
+                else member.folder / f"{name}.crt",
             )
-            for name, other in members.items()
-            if other is not member
+            for name in job.peers_of(member.name)
         },
         "listen": None if member.role == "guest" else f"{LOOPBACK}:0",
         "out": member.folder,

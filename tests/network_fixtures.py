@@ -1,4 +1,4 @@
-"""Three parties on this machine, and links between them."""
+"""Parties on this machine, and links between them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from vfl.wire.frames import Hello, hello_frame
 from vfl.wire.network import Link, Listener, Session, dial
 
 CONTRACT = "c0ffee" + 58 * "0"
-PARTIES = {name: create_identity(name) for name in ("guest", "host", "arbiter")}
-GUEST, HOST, ARBITER = PARTIES.values()
+PARTIES = {name: create_identity(name) for name in ("guest", "host", "arbiter", "host1", "host2")}
+GUEST, HOST, ARBITER = (PARTIES[name] for name in ("guest", "host", "arbiter"))
 CERTIFICATES = {name: identity.certificate_pem for name, identity in PARTIES.items()}
 
 
@@ -32,7 +32,7 @@ def hello(party: str = "guest", *, contract: str = CONTRACT, run: str = "run 1")
 
 
 def listening(identity: Identity = HOST) -> Listener:
-    """Return a listener that knows all three parties, at a free port."""
+    """Return a listener that knows all parties, at a free port."""
     return Listener("127.0.0.1:0", identity, CERTIFICATES)
 
 

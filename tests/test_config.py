@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from parties.config.job import Job
+from parties.config.job import Job, JobParty
 from parties.config.party import Party
 from vfl.errors import ConfigError, ContractError
 
@@ -160,7 +160,28 @@ def test_a_bad_value_is_told_in_plain_words_with_its_line(tmp_path: Path, extra:
         ("a test", '" "', "job.yaml:3: purpose: must not be blank"),
         ("purpose: a test\n", "", "job.yaml:1: purpose: missing"),
         ("{role: host}", "{}", "job.yaml:6: parties.insurer.role: missing"),
-        ("role: arbiter", "role: host", "job.yaml:4: parties: needs exactly one arbiter, not 0"),
+        (
+            "role: arbiter",
+            "role: host",
+            "job.yaml:1: model: kind logistic takes one host, not 2: insurer, trustee",
+        ),
+        (
+            "  trustee: {role: arbiter}\n",
+            "",
+            "job.yaml:1: model: kind logistic needs an arbiter, and the job has none",
+        ),
+        ("role: host", "role: arbiter", "job.yaml:4: parties: needs 1 to 8 hosts, not 0"),
+        ("role: host", "role: guest", "job.yaml:4: parties: needs exactly one guest, not 2: bank, insurer"),
+        (
+            "  trustee",
+            "".join(f"  h{k}: {{role: host}}\n" for k in range(8)) + "  trustee",
+            "job.yaml:4: parties: needs 1 to 8 hosts, not 9: h0, h1, h2, h3, h4, h5, h6, h7, insurer",
+        ),
+        (
+            "  trustee",
+            "  other: {role: arbiter}\n  trustee",
+            "job.yaml:4: parties: needs one arbiter at most, not 2: other, trustee",
+        ),
         (
             "{role: host}",
             "{role: host, certificate: abc}",
@@ -270,6 +291,39 @@ def test_a_bad_party_is_refused(tmp_path: Path, text: str, old: str, new: str, s
     with pytest.raises(ConfigError) as error:
         party(text.replace(old, new), tmp_path)
     assert complaint(error.value, tmp_path).startswith(said)
+
+
+def two_hosts(folder: Path) -> Job:
+    """Return the small job with a lender as a second host."""
+    small = job(JOB, folder)
+    return small.model_copy(update={"parties": small.parties | {"lender": JobParty(role="host")}})
+
+
+def test_everybody_meets_but_hosts_each_other(tmp_path: Path) -> None:
+    agreed = two_hosts(tmp_path)
+    assert agreed.hosts == ("insurer", "lender")
+    assert {name: agreed.peers_of(name) for name in agreed.parties} == {
+        "bank": ("trustee", "insurer", "lender"),
+        "insurer": ("bank", "trustee"),
+        "trustee": ("bank", "insurer", "lender"),
+        "lender": ("bank", "trustee"),
+    }
+    none = agreed.model_copy(update={"parties": {n: p for n, p in agreed.parties.items() if n != "trustee"}})
+    assert none.arbiter is None
+    assert none.peers_of("bank") == ("insurer", "lender")
+
+
+def test_a_host_says_how_it_meets_everybody_but_other_hosts(tmp_path: Path) -> None:
+    agreed, path = two_hosts(tmp_path), tmp_path / "party.yaml"
+    path.write_text(INSURER, encoding="utf-8")
+    assert set(Party.load(path, agreed).peers) == {"bank", "trustee"}
+    path.write_text(f"{INSURER}  lender: {{certificate: lender.crt}}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        Party.load(path, agreed)
+    assert complaint(error.value, tmp_path) == "party.yaml:9: peers.lender: is a host too: hosts do not meet"
+    path.write_text(BANK, encoding="utf-8")
+    with pytest.raises(ConfigError, match="peers: lender is missing"):
+        Party.load(path, agreed)
 
 
 @pytest.mark.parametrize("folder", ["demo", "give_credit", "default_credit"])

@@ -160,10 +160,22 @@ def _opened(job_path: Path, party_path: Path | None, role: Role) -> tuple[Job, P
 
     job = Job.load(job_path)
     _ = job.pins
-    names = {"guest": job.guest, "host": job.hosts[0], "arbiter": job.arbiter}
-    path = party_path or job_path.parent / f"{names[role]}.yaml"
+    path = party_path or _beside(job_path, job, role)
     party = Party.load(path, job)
     actual = job.parties[party.party].role
     if actual != role:
         raise ConfigError(f"{path}: party", f"{party.party} is this job's {actual}, not its {role}")
     return job, party
+
+
+def _beside(job_path: Path, job: Job, role: Role) -> Path:
+    """Return the one file of a party of this role beside the job."""
+    names = [name for name, party in job.parties.items() if party.role == role]
+    if not names:
+        raise ConfigError(str(job_path), f"the job {job.job} has no {role}")
+    paths = [job_path.parent / f"{name}.yaml" for name in names]
+    found = [path for path in paths if path.exists()]
+    if len(paths) > 1 and len(found) != 1:
+        what = f"{job.job} has {len(names)} {role}s, and {len(found) or 'none'} of their files are here"
+        raise ConfigError("--party", what, f"name the file: --party {paths[0]}")
+    return (found or paths)[0]

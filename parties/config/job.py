@@ -31,8 +31,8 @@ from vfl.gates import MANY_ITERATIONS, Gates
 
 Role = Literal["guest", "host", "arbiter"]
 
-MAX_HOSTS = 1
-"""Hosts that this version runs; names and messages number them from the start."""
+MAX_HOSTS = 8
+"""Hosts of the largest job; how many a model takes its rules say."""
 
 
 def _job_name(name: str) -> str:
@@ -84,6 +84,10 @@ class JobParty(Section):
     )
 
 
+def _named(parties: dict[str, JobParty], role: Role) -> tuple[str, ...]:
+    return tuple(sorted(name for name, party in parties.items() if party.role == role))
+
+
 class Job(Section):
     """The contract file."""
 
@@ -96,12 +100,13 @@ class Job(Section):
         examples=["Probability of default of common customers, for credit decisions."],
     )
     parties: dict[PartyName, JobParty] = Field(
-        description="The parties by name (a-z, 0-9 and _): one guest, one arbiter, and the hosts.",
+        description="The parties by name (a-z, 0-9 and _): one guest, one arbiter, and the hosts; "
+        "logistic regression takes one host.",
         examples=[{"bank": {"role": "guest"}, "insurer": {"role": "host"}, "trustee": {"role": "arbiter"}}],
     )
     alignment: AlignmentRules = Field(default=AlignmentRules(), description="How customers are matched.")
     features: FeatureRules = Field(default=FeatureRules(), description="How columns become model inputs.")
-    model: ModelRules = Field(default=ModelRules(), description="The joint model.")
+    model: ModelRules = Field(default=ModelRules(), validate_default=True, description="The joint model.")
     scorecard: ScorecardRules = Field(default=ScorecardRules(), description="The scale of the points.")
     encryption: EncryptionRules = Field(default=EncryptionRules(), description="The encryption of sums.")
     disclosure: DisclosureRules = Field(
@@ -112,14 +117,25 @@ class Job(Section):
     @field_validator("parties")
     @classmethod
     def _cast(cls, parties: dict[str, JobParty]) -> dict[str, JobParty]:
-        for role, most in (("guest", 1), ("arbiter", 1), ("host", MAX_HOSTS)):
-            named = [name for name, party in parties.items() if party.role == role]
-            if not 1 <= len(named) <= most:
-                limit = "this version runs exactly one" if role == "host" else "needs exactly one"
-                raise ValueError(f"{limit} {role}, not {len(named)}{': ' if named else ''}{', '.join(named)}")
+        limits: dict[Role, tuple[int, int, str]] = {
+            "guest": (1, 1, "exactly one guest"),
+            "host": (1, MAX_HOSTS, f"1 to {MAX_HOSTS} hosts"),
+            "arbiter": (0, 1, "one arbiter at most"),
+        }
+        for role, (least, most, limit) in limits.items():
+            named = _named(parties, role)
+            if not least <= len(named) <= most:
+                raise ValueError(f"needs {limit}, not {len(named)}{': ' if named else ''}{', '.join(named)}")
         for name, party in parties.items():
             named_like(name, party.role)
         return parties
+
+    @field_validator("model")
+    @classmethod
+    def _fittable(cls, model: ModelRules, info: ValidationInfo) -> ModelRules:
+        if parties := info.data.get("parties"):
+            model.check_parties(_named(parties, "host"), _named(parties, "arbiter"))
+        return model
 
     @field_validator("disclosure")
     @classmethod
@@ -146,20 +162,29 @@ class Job(Section):
     @property
     def guest(self) -> str:
         """The guest's name."""
-        return self._named("guest")[0]
+        return _named(self.parties, "guest")[0]
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The hosts' names, sorted."""
-        return self._named("host")
+        """The hosts' names, sorted: their order in the file is layout, and counts for nothing."""
+        return _named(self.parties, "host")
 
     @property
-    def arbiter(self) -> str:
-        """The arbiter's name."""
-        return self._named("arbiter")[0]
+    def arbiter(self) -> str | None:
+        """The arbiter's name, None for a job without one."""
+        return next(iter(_named(self.parties, "arbiter")), None)
 
-    def _named(self, role: Role) -> tuple[str, ...]:
-        return tuple(sorted(name for name, party in self.parties.items() if party.role == role))
+    def peers_of(self, name: str) -> tuple[str, ...]:
+        """Return whom a party meets, the arbiter before any host: all others, but no host another host."""
+        alike = ("host",) if self.parties[name].role == "host" else ()
+        roles: tuple[Role, ...] = ("guest", "arbiter", "host")
+        return tuple(
+            other
+            for role in roles
+            if role not in alike
+            for other in _named(self.parties, role)
+            if other != name
+        )
 
     @property
     def pins(self) -> dict[str, str]:

@@ -113,7 +113,7 @@ class Party(Section):
     )
     identity: Identity = Field(description="The party's certificate and key.")
     peers: dict[str, Link] = Field(
-        description="Every other party of the job by its name.",
+        description="Every other party of the job by its name; of a host, every one but the other hosts.",
         examples=[
             {
                 "insurer": {"dial": "insurer.example.org:7443", "certificate": "insurer.crt"},
@@ -173,10 +173,12 @@ def _check_data(party: Party, job: Job, document: Document) -> None:
 
 
 def _check_peers(party: Party, job: Job, document: Document) -> None:
-    others = set(job.parties) - {party.party}
+    others = set(job.peers_of(party.party))
     for name in party.peers:
         if name not in others:
-            what = "is this party itself" if name == party.party else f"is no party of the job {job.job}"
+            what = f"is no party of the job {job.job}"
+            if name in job.parties:
+                what = "is this party itself" if name == party.party else "is a host too: hosts do not meet"
             raise document.error(("peers", name), what, f"the peers are {', '.join(sorted(others))}")
     for name in sorted(others - set(party.peers)):
         raise document.error(("peers",), f"{name} is missing", "say how each other party is reached")

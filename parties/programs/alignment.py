@@ -1,4 +1,4 @@
-"""The customers that both parties know, in one order of the rows, and which of them train."""
+"""The customers that all parties with data know, in one order of the rows, and which of them train."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 import psi.ecdh
+import psi.several
 from parties.config.job import Job
 from parties.inspection import clean_ids, training_rows
 from parties.programs.run import Run
+from psi.ecdh import Alignment
 from vfl.errors import DataError
 from vfl.features import split
 from vfl.table.table import Table
 
+Ids = NDArray[np.object_]
 Mask = NDArray[np.bool_]
 
 
@@ -38,12 +41,12 @@ class Common:
 
 
 async def align_guest(run: Run, table: Table) -> Common:
-    """Find the common customers, and tell the host which of them train."""
+    """Find the common customers, and tell the hosts which of them train."""
     common, _ = await match_guest(run, table, run.job.alignment.min_intersection)
     train = training_rows(common)
     if not train.any():
         raise DataError(table.source, "no common customer is in the split train", "see data.split")
-    await split.guest(train, hosts=(run.host,))
+    await split.guest(train, hosts=run.hosts)
     return Common(common, train)
 
 
@@ -56,9 +59,7 @@ async def align_host(run: Run, table: Table) -> Common:
 async def match_guest(run: Run, table: Table, minimum: int) -> tuple[Table, Table]:
     """Return the rows of the common customers in the agreed order, and those of the others."""
     ids, rows = cleaned(run.job, table)
-    common = await psi.ecdh.guest(
-        ids, run.rng, host=run.host, minimum=minimum, domain=run.domain, group=run.group
-    )
+    common = await _found_by_guest(run, ids, minimum)
     others = np.setdiff1d(np.arange(len(rows)), common.rows)
     return rows.take(common.rows), rows.take(others)
 
@@ -66,13 +67,27 @@ async def match_guest(run: Run, table: Table, minimum: int) -> tuple[Table, Tabl
 async def match_host(run: Run, table: Table, minimum: int) -> Table:
     """Return the rows of the common customers in the agreed order."""
     ids, rows = cleaned(run.job, table)
-    common = await psi.ecdh.host(
-        ids, run.rng, guest=run.guest, minimum=minimum, domain=run.domain, group=run.group
-    )
+    common = await _found_by_host(run, ids, minimum)
     return rows.take(common.rows)
 
 
-def cleaned(job: Job, table: Table) -> tuple[NDArray[np.object_], Table]:
+async def _found_by_guest(run: Run, ids: Ids, minimum: int) -> Alignment:
+    rng, domain, group = run.rng, run.domain, run.group
+    if len(run.hosts) == 1:
+        return await psi.ecdh.guest(ids, rng, host=run.host, minimum=minimum, domain=domain, group=group)
+    return await psi.several.guest(ids, rng, hosts=run.hosts, minimum=minimum, domain=domain, group=group)
+
+
+async def _found_by_host(run: Run, ids: Ids, minimum: int) -> Alignment:
+    rng, domain, group, count = run.rng, run.domain, run.group, len(run.hosts)
+    if count == 1:
+        return await psi.ecdh.host(ids, rng, guest=run.guest, minimum=minimum, domain=domain, group=group)
+    return await psi.several.host(
+        ids, rng, guest=run.guest, hosts=count, minimum=minimum, domain=domain, group=group
+    )
+
+
+def cleaned(job: Job, table: Table) -> tuple[Ids, Table]:
     """Return the ids as the job compares them, and the table's rows in their order."""
     clean = clean_ids(job, table)
     return clean.ids, table.take(clean.rows)

@@ -109,6 +109,6 @@ def _meet(job: Job, party: Party, task: str, progress: Progress) -> tuple[Run, S
     """Dial whoever takes part in a task."""
     run = Run.begin(job, party, secrets.token_hex(8), task, progress)
     contacts = Contacts.load(job, party)
-    peers = (job.arbiter, *job.hosts) if task == "train" else job.hosts
+    peers = job.peers_of(job.guest) if task == "train" else job.hosts
     links = {name: contacts.meet(name, run.id, task) for name in peers}
     return run, Session(links, timeout=party.timeouts.message)

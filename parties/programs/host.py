@@ -56,7 +56,8 @@ def serve(job: Job, party: Party, out: Path, progress: Progress, service: Servic
         else:
             _score(run, session, table, out)
 
-    others = {"train": (job.arbiter,), "score": ()}
+    arbiters = (job.arbiter,) if job.arbiter else ()
+    others: dict[str, tuple[str, ...]] = {"train": arbiters, "score": ()}
     serve_runs(job, party, progress, service, others=others, take_part=take_part)
 
 
@@ -145,7 +146,7 @@ async def _show_coefficients(run: Run, half: Half, columns: tuple[str, ...]) -> 
     shown = dict(zip(said, half.weights.values(), strict=True))
     return {
         run.guest.name: await coefficients.host(shown, guest=run.guest),
-        run.host.name: half.weights,
+        run.party.party: half.weights,
     }
 
 

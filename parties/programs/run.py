@@ -48,13 +48,20 @@ class Run:
         return Peer(self.job.guest)
 
     @property
+    def hosts(self) -> tuple[Peer, ...]:
+        """The parties with columns alone."""
+        return tuple(map(Peer, self.job.hosts))
+
+    @property
     def host(self) -> Peer:
-        """The party with columns alone."""
-        return Peer(self.job.hosts[0])
+        """The only party with columns alone."""
+        (host,) = self.hosts
+        return host
 
     @property
     def arbiter(self) -> Peer:
-        """The party with the private key."""
+        """The party with the private key, in a job that has one."""
+        assert self.job.arbiter is not None
         return Peer(self.job.arbiter)
 
     @property
