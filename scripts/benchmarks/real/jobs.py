@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from parties.config.yaml import dump
 
@@ -17,6 +17,33 @@ SETS = ("german", "breast", "caravan", "default_credit", "give_credit")
 
 BREAST = {"max_iter": 80, "tolerance": 1e-4}
 """Nearly separable: the optimum lies 56 gradients away, more than the gate lets pass."""
+
+
+class Tables(Protocol):
+    """Two institutions' tables, and what a job says of them."""
+
+    @property
+    def name(self) -> str:
+        """What they are called."""
+
+    @property
+    def features(self) -> str:
+        """woe or standard."""
+
+    @property
+    def alignment(self) -> dict[str, Any]:
+        """The rules by which the ids are made comparable."""
+
+    @property
+    def gates(self) -> list[str]:
+        """The limits that the tables breach, by name."""
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """The job's section `model`."""
+
+    def data(self, party: str) -> dict[str, Any]:
+        """Return a party's section `data`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +82,11 @@ class Case:
         return [*kind, "many_iterations"] if self.name == "breast" else kind
 
     @property
+    def model(self) -> dict[str, Any]:
+        """What the fit's rules are, but for their defaults."""
+        return {"C": 1.0, **(BREAST if self.name == "breast" else {})}
+
+    @property
     def baseline(self) -> str:
         """The name under which the data's own baselines have this model."""
         return "lr_std" if self.features == "standard" else "woe10_lr"
@@ -72,7 +104,7 @@ class Case:
         return {"table": str(self.files[party]), "id": "id", "categorical": categorical, **own}
 
 
-def write_job(case: Case, folder: Path) -> Path:
+def write_job(case: Tables, folder: Path) -> Path:
     """Write the job and its three parties' files; return the job's path."""
     folder.mkdir(parents=True, exist_ok=True)
     roles = {"bank": "guest", "insurer": "host", "trustee": "arbiter"}
@@ -83,7 +115,7 @@ def write_job(case: Case, folder: Path) -> Path:
         "parties": {name: {"role": role} for name, role in roles.items()},
         "alignment": case.alignment,
         "features": {"kind": case.features, "bins": 10},
-        "model": {"C": 1.0, **(BREAST if case.name == "breast" else {})},
+        "model": case.model,
         "disclosure": {"scores": "exact"},
         "gates": {"allow": case.gates},
     }

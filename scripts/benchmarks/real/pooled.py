@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from parties.config.party import Data
-from parties.inspection import read_training
-from scripts.benchmarks.real.jobs import DATA, Case
+from parties.inspection import read_training, training_rows
+from scripts.benchmarks.real.jobs import DATA, Case, Tables
 from vfl.linear.sigmoid import sigmoid
 from vfl.stats.binning import Values, fit_bins
 from vfl.stats.metrics import evaluate
@@ -34,7 +34,7 @@ class Model:
     seconds: float
 
 
-def pooled_table(case: Case) -> tuple[dict[str, Values], NDArray[np.int8], NDArray[np.bool_]]:
+def pooled_table(case: Tables) -> tuple[dict[str, Values], NDArray[np.int8], NDArray[np.bool_]]:
     """Return the joined columns in both parties' order, the labels, and which rows train."""
     tables, ids = {}, {}
     for party in ("bank", "insurer"):
@@ -45,10 +45,10 @@ def pooled_table(case: Case) -> tuple[dict[str, Values], NDArray[np.int8], NDArr
     bank, insurer = tables["bank"].take(ours), tables["insurer"].take(theirs)
     assert bank.label is not None
     columns = {name: column.values for name, column in (bank.columns | insurer.columns).items()}
-    return columns, bank.label, np.asarray(bank.split == "train", bool)
+    return columns, bank.label, training_rows(bank)
 
 
-def fitted(case: Case) -> Model:
+def fitted(case: Tables) -> Model:
     """Return scikit-learn's fit on the pooled table, on our own features."""
     columns, y, train = pooled_table(case)
     begun = time.perf_counter()
@@ -62,7 +62,7 @@ def fitted(case: Case) -> Model:
     seconds = time.perf_counter() - begun
     w = [*fit.intercept_.tolist(), *fit.coef_[0].tolist()]
     p = sigmoid(w[0] + x @ np.array(w[1:]))
-    parts = {"train": train, "test": ~train}
+    parts = {split: part for split, part in (("train", train), ("test", ~train)) if part.any()}
     splits = {split: chosen(evaluate(y[rows], p[rows])) for split, rows in parts.items()}
     rows = {split: int(part.sum()) for split, part in parts.items()}
     return Model(rows, dict(zip(["intercept", *names], w, strict=True)), splits, seconds)
