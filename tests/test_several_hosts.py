@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from network_fixtures import run_all, sessions
 from program_runs import BANK, INSURER, job, run_of
 from protocol_runs import several_roles
 
+from parties.cli.roles import party_file
 from parties.config.job import Job, JobParty
 from parties.programs.alignment import Common, align_guest, align_host, match_guest, match_host
 from psi import several
-from vfl.errors import ContractError
+from vfl.errors import ConfigError, ContractError
 from vfl.table.table import Numeric, Table
 from vfl.wire.flow import Role
 from vfl.wire.memory import run_in_memory
@@ -86,6 +88,26 @@ def test_a_batch_to_score_is_matched_with_all_hosts_and_the_others_are_kept_apar
     assert set(common.ids) == COMMON
     assert set(others.ids) == set(BANK.ids) - COMMON
     assert list(results["lender"].ids) == list(results["insurer"].ids) == list(common.ids)
+
+
+def test_which_host_serves_is_told_by_the_only_file_there_is_or_else_by_its_option(tmp_path: Path) -> None:
+    agreed, path = with_lender(), tmp_path / "job.yaml"
+    with pytest.raises(ConfigError, match=r"--party: small has 2 hosts, and none of their files are here"):
+        party_file(path, agreed, "host")
+    (tmp_path / "lender.yaml").touch()
+    assert party_file(path, agreed, "host") == tmp_path / "lender.yaml"
+    (tmp_path / "insurer.yaml").touch()
+    with pytest.raises(ConfigError, match="2 of their files are here") as refusal:
+        party_file(path, agreed, "host")
+    assert refusal.value.hint == f"name the file: --party {tmp_path / 'insurer.yaml'}"
+    assert party_file(path, agreed, "guest") == tmp_path / "bank.yaml"
+
+
+def test_a_job_without_an_arbiter_has_no_file_of_one(tmp_path: Path) -> None:
+    agreed = job()
+    alone = {name: party for name, party in agreed.parties.items() if party.role != "arbiter"}
+    with pytest.raises(ConfigError, match="the job small has no arbiter"):
+        party_file(tmp_path / "job.yaml", agreed.model_copy(update={"parties": alone}), "arbiter")
 
 
 def test_over_the_network_the_same_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,7 +160,7 @@ def _opened(job_path: Path, party_path: Path | None, role: Role) -> tuple[Job, P
 
     job = Job.load(job_path)
     _ = job.pins
-    path = party_path or _beside(job_path, job, role)
+    path = party_path or party_file(job_path, job, role)
     party = Party.load(path, job)
     actual = job.parties[party.party].role
     if actual != role:
@@ -168,8 +168,8 @@ def _opened(job_path: Path, party_path: Path | None, role: Role) -> tuple[Job, P
     return job, party
 
 
-def _beside(job_path: Path, job: Job, role: Role) -> Path:
-    """Return the one file of a party of this role beside the job."""
+def party_file(job_path: Path, job: Job, role: Role) -> Path:
+    """Return the one file beside the job of a party of this role."""
     names = [name for name, party in job.parties.items() if party.role == role]
     if not names:
         raise ConfigError(str(job_path), f"the job {job.job} has no {role}")

@@ -37,7 +37,7 @@ async def training(run: Run) -> None:
     """Give out a key, and decrypt what its users may have decrypted."""
     rules = run.job.encryption
     private = PrivateKey.generate(rules.bits, run.rng, run.arithmetic)
-    await share_key(private, parties=(run.guest, run.host))
+    await share_key(private, parties=(run.guest, *run.hosts))
     quotas = Quota(rules.decryptions), Quota(rules.decryptions)
     if run.job.features.kind == "woe":
         await woe.arbiter(private, quotas[0], guest=run.guest)
