@@ -9,11 +9,6 @@ so `times` is two reductions and three products of l limbs, 5 l^2 limb products,
 modulo M^2 takes 8 l^2.  The step gives t limb by limb anyhow.  To subtract it, C - t is added, with
 C a multiple of M, 4 R <= C < 5 R, whose limbs are all at least 2^52 - 1: no limb of it borrows.
 
-Order.  Rows y_i x go four at a time.  A window of five limbs of the sum moves over its columns: while
-four limbs of y and of both quotients stay in registers, a step loads one limb of x0, x1, M and of both
-sums and does forty multiplications.  The CPU does two of those in a cycle but loads less than that.
-The lowest four columns come first, since they give the quotients.
-
 Exactness.  Limbs of operands are below 2^52.  Carries wait until the end: while it moves down, an
 accumulator takes at most six numbers below 2^52 for each of l limbs, a carry below 2^12 for each, and
 one limb of C, below 2^56: less than 2^64 where l <= 512.
@@ -33,8 +28,6 @@ multiple of four.  K holds M, then C, then -1/M mod 2^52 in this order, 8 (2 l +
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,22 +36,27 @@ from vfl.crypto.modular.ifma.lanes import (
     always_inlined,
     broadcast,
     floor_shift,
-    high,
     load,
-    low,
     never_inlined,
+    prefetch,
     store,
 )
+from vfl.crypto.modular.ifma.windows import (
+    ROWS_AT_ONCE,
+    five,
+    four,
+    plus,
+    reduced,
+    shifted,
+    store_windows,
+)
+from vfl.crypto.modular.ifma.windows import (
+    Words as Words,
+)
 
-Words = NDArray[np.uint64]
-Lanes = Any
-Four = tuple[Lanes, Lanes, Lanes, Lanes]
-Five = tuple[Lanes, Lanes, Lanes, Lanes, Lanes]
+Integers = NDArray[np.int64]
 
 LIMB = 52
-ROWS_AT_ONCE = 4
-"""l is a multiple of it."""
-
 MASK = np.uint64((1 << LIMB) - 1)
 
 
@@ -105,67 +103,24 @@ def accumulators(K: Words) -> Words:
 
 
 @device
-def four(x: Words, start: int) -> Four:
-    """Return four limbs."""
+def expect_lines(rows: Words, at: Integers | None, start: int) -> None:
+    """Ask for one cache line of each of eight rows: all their lines at once would wait for each other."""
     always_inlined()
-    return load(x, start), load(x, start + 8), load(x, start + 16), load(x, start + 24)
+    if at is not None:
+        for k in range(8):
+            prefetch(rows, at[k] + start)
 
 
 @device
-def five(x: Words, start: int) -> Five:
-    """Return five limbs."""
+def product(r: Words, x: Words, y: Words, K: Words, T: Words, rows: Words, at: Integers | None) -> None:
+    """r = x y / R, while stored rows come into the first cache."""
     always_inlined()
-    a, b, c, d = four(x, start)
-    return a, b, c, d, load(x, start + 32)
-
-
-@device
-def plus(c: Five, a: Lanes, y: Four) -> Five:
-    """c += a y, four limbs by one; c loses no carry, its limbs grow."""
-    always_inlined()
-    return (
-        low(c[0], a, y[0]),
-        high(low(c[1], a, y[1]), a, y[0]),
-        high(low(c[2], a, y[2]), a, y[1]),
-        high(low(c[3], a, y[3]), a, y[2]),
-        high(c[4], a, y[3]),
-    )
-
-
-@device
-def shifted(c: Five, following: Lanes) -> Five:
-    """Return the window one limb further."""
-    always_inlined()
-    return c[1], c[2], c[3], c[4], following
-
-
-@device
-def reduced(
-    c: Five, d: Five, m: Four, C: Lanes, negative_inverse: Lanes, T: Words, k: int
-) -> tuple[Five, Five, Lanes, Lanes]:
-    """One row of both reductions: (c + m q) / 2^52, (d + C - q + m s) / 2^52, and q, s.
-
-    The limbs that come into the windows are those at T[k:] and at T[T.size / 2 + k:].
-    """
-    always_inlined()
-    q = low(broadcast(0), c[0], negative_inverse)
-    u = d[0] + (C - q)
-    s = low(broadcast(0), u, negative_inverse)
-    c, d = plus(c, q, m), plus((u, d[1], d[2], d[3], d[4]), s, m)
-    c = c[1] + (c[0] >> 52), c[2], c[3], c[4], load(T, k)
-    d = d[1] + (d[0] >> 52), d[2], d[3], d[4], load(T, (T.size >> 1) + k)
-    return c, d, q, s
-
-
-@device
-def times(r: Words, x: Words, y: Words, K: Words, T: Words) -> None:
-    """r = x y / R; r may be x or y."""
-    never_inlined()
     h, o = 8 * limbs_of(K), T.size >> 1  # where second halves start in pairs, in T
     inverse = load(K, 2 * h)
     clear(T, T.size)
     a, b, m = four(x, 0), four(x, h), four(K, 0)
     for i in range(0, h, 32):
+        expect_lines(rows, at, i >> 2)
         y0, y1, C = four(y, i), four(y, h + i), four(K, h + i)
         c, d = plus(five(T, 0), y0[0], a), plus(plus(five(T, o), y1[0], a), y0[0], b)
         c, d, q_0, s_0 = reduced(c, d, m, C[0], inverse, T, 40)
@@ -183,10 +138,65 @@ def times(r: Words, x: Words, y: Words, K: Words, T: Words) -> None:
             store(T, j - 32, c[0])
             store(T, o + j - 32, d[0])
             c, d = shifted(c, load(T, j + 40)), shifted(d, load(T, o + j + 40))
-        for k in range(4):
-            store(T, h - 32 + 8 * k, c[k])
-            store(T, o + h - 32 + 8 * k, d[k])
+        store_windows(T, h - 32, c, d)
     carried_pair(r, T, h)
+
+
+@device
+def times(r: Words, x: Words, y: Words, K: Words, T: Words) -> None:
+    """r = x y / R; r may be x or y."""
+    never_inlined()
+    product(r, x, y, K, T, K, None)
+
+
+@device
+def times_ahead(r: Words, x: Words, y: Words, K: Words, T: Words, rows: Words, at: Integers) -> None:
+    """r = x y / R, while the stored rows that start at rows[at] come into the first cache."""
+    never_inlined()
+    product(r, x, y, K, T, rows, at)
+
+
+@device
+def product_by_number(
+    r: Words, x: Words, y: Words, K: Words, T: Words, rows: Words, at: Integers | None
+) -> None:
+    """r = x y0 / R: 4 l^2, while stored rows come into the first cache."""
+    always_inlined()
+    h, o = 8 * limbs_of(K), T.size >> 1
+    inverse = load(K, 2 * h)
+    clear(T, T.size)
+    a, b, m = four(x, 0), four(x, h), four(K, 0)
+    for i in range(0, h, 32):
+        expect_lines(rows, at, i >> 2)
+        y0, C = four(y, i), four(K, h + i)
+        c, d = plus(five(T, 0), y0[0], a), plus(five(T, o), y0[0], b)
+        c, d, q_0, s_0 = reduced(c, d, m, C[0], inverse, T, 40)
+        c, d, q_1, s_1 = reduced(plus(c, y0[1], a), plus(d, y0[1], b), m, C[1], inverse, T, 48)
+        c, d, q_2, s_2 = reduced(plus(c, y0[2], a), plus(d, y0[2], b), m, C[2], inverse, T, 56)
+        c, d, q_3, s_3 = reduced(plus(c, y0[3], a), plus(d, y0[3], b), m, C[3], inverse, T, 64)
+        q, s = (q_0, q_1, q_2, q_3), (s_0, s_1, s_2, s_3)
+        for j in range(32, h, 8):
+            a_j, b_j, m_j = load(x, j), load(x, h + j), load(K, j)
+            c, d = plus(plus(c, a_j, y0), m_j, q), plus(plus(d, b_j, y0), m_j, s)
+            store(T, j - 32, c[0])
+            store(T, o + j - 32, d[0])
+            c, d = shifted(c, load(T, j + 40)), shifted(d, load(T, o + j + 40))
+        store_windows(T, h - 32, c, d)
+    carried_pair(r, T, h)
+
+
+@device
+def times_number(r: Words, x: Words, y: Words, K: Words, T: Words) -> None:
+    """r = x y0 / R, where y is a number y0 of l limbs, or a pair of which only y0 counts; r may be x."""
+    never_inlined()
+    product_by_number(r, x, y, K, T, K, None)
+
+
+@device
+def times_number_ahead(r: Words, x: Words, y: Words, K: Words, T: Words, rows: Words, at: Integers) -> None:
+    """r = x y0 / R, while the stored rows that start at rows[at] come into the first cache."""
+    never_inlined()
+    product_by_number(r, x, y, K, T, rows, at)
 
 
 @device
@@ -252,9 +262,7 @@ def square(r: Words, x: Words, K: Words, T: Words, D: Words) -> None:
             store(T, j - 32, c[0])
             store(T, o + j - 32, d[0])
             c, d = shifted(c, load(T, j + 40)), shifted(d, load(T, o + j + 40))
-        for k in range(4):
-            store(T, h - 32 + 8 * k, c[k])
-            store(T, o + h - 32 + 8 * k, d[k])
+        store_windows(T, h - 32, c, d)
     carried_pair(r, T, h)
 
 

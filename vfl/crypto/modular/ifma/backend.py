@@ -80,12 +80,12 @@ class Ifma:
     def fixed_base_powers(self, base: int, exponents: Residues, n: int, factors: Pairs) -> Pairs:
         """Return factor_i base^(e_i)."""
         m, (count, size) = _modulus(factors, n), exponents.shape
-        assert len(factors) == count
+        assert len(factors) == count and size <= fixed_base.MOST_BYTES
         if not size:
             return factors
         e, f, out = np.ascontiguousarray(exponents).ravel(), words(factors), np.empty(factors.shape, np.uint8)
         table, z = self._table(base, n, 8 * size), words(out)
-        self._map(count, lambda i, j: fixed_base.powers(z, table, e, size, f, m.words, i, j, m.K))
+        self._map(count, lambda i, j: fixed_base.powers(z, table, e, size, f, m.words, i, j, m.one, m.K))
         return out
 
     def row_powers(self, c: NDArray[np.uint8], k: Integers, n: int) -> Pairs:
@@ -184,9 +184,12 @@ class Ifma:
 
     def _new_table(self, base: int, n: int, bits: int) -> Words:
         m, lines = modulus(n), -(-bits // fixed_base.WINDOW)
-        bases, table = empty(lines * m.row), empty((lines * m.row) << fixed_base.WINDOW)
+        inverse = int(gmpy2.invert(base, n**2))
+        bases, inverses = empty(lines * m.row), empty(lines * m.row)
         fixed_base.line_bases(bases, lines, m.stored(base), m.K)
-        self._map(lines, lambda i, j: fixed_base.build(table, i, j, bases, m.one, m.K), least=8)
+        fixed_base.line_bases(inverses, lines, m.stored(inverse), m.K)
+        table = empty((lines * m.row) << fixed_base.WINDOW)
+        self._map(lines, lambda i, j: fixed_base.build(table, i, j, bases, inverses, m.one, m.K), least=8)
         return table
 
     def _map(self, count: int, work: Callable[[int, int], None], least: int = SMALL) -> None:

@@ -10,8 +10,9 @@ import gmpy2
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.crypto.modular.ifma.arithmetic import LIMB, ROWS_AT_ONCE, Words
+from vfl.crypto.modular.ifma.arithmetic import LIMB, Words
 from vfl.crypto.modular.ifma.decryption import WINDOW
+from vfl.crypto.modular.ifma.windows import ROWS_AT_ONCE
 from vfl.crypto.modular.residues import width_of
 
 FEWEST_BITS, MOST_BITS = 8, 8192

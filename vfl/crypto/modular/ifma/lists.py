@@ -9,9 +9,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from vfl.crypto.modular.ifma.arithmetic import Words, accumulators, copy, limbs_of, scratch, square, times
+from vfl.crypto.modular.ifma.arithmetic import (
+    Words,
+    accumulators,
+    copy,
+    limbs_of,
+    scratch,
+    square,
+    times,
+    times_ahead,
+)
 from vfl.crypto.modular.ifma.compiled import INTEGER, NUMBERS, ROWS, SIGNED, device, entry
-from vfl.crypto.modular.ifma.rows import Integers, expect, gather, point, scatter
+from vfl.crypto.modular.ifma.rows import Integers, gather, point, scatter
 
 
 @entry(NUMBERS, NUMBERS, SIGNED, INTEGER, SIGNED)
@@ -120,10 +129,11 @@ def multiply_segments(
             for k in range(8):
                 p = position[k]
                 at[k] = (order[p] if p < stop[k] else unit) * row
-                if p + 1 < stop[k]:
-                    expect(rows, order[p + 1] * row, row)
             gather(B, 0, rows, at, row)
-            times(X, X, B, K, T)
+            for k in range(8):
+                p = position[k] + 1
+                at[k] = (order[p] if p < stop[k] else unit) * row
+            times_ahead(X, X, B, K, T, rows, at)
             for k in range(8):
                 if position[k] < stop[k]:
                     position[k] += 1

@@ -20,7 +20,6 @@ from vfl.crypto.modular.ifma.lanes import (
     lanes_to_rows,
     load,
     never_inlined,
-    prefetch,
     rows_to_lanes,
     store,
 )
@@ -57,13 +56,6 @@ def scatter(rows: Words, at: Integers, lanes: Words, words: int) -> None:
     for k in range(whole, words):
         for j in range(8):
             rows[at[j] + k] = lanes[8 * k + j]
-
-
-@device
-def expect(rows: Words, start: int, words: int) -> None:
-    """Ask for the cache lines of a row that is gathered next."""
-    for k in range(0, words, 8):
-        prefetch(rows, start + k)
 
 
 @device
