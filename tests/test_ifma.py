@@ -92,6 +92,32 @@ def test_products_modulo_any_odd_number_are_exact_for_any_bytes(data: st.DataObj
 
 
 @fast
+@pytest.mark.parametrize("n", [N, (1 << 2048) - 1, (1 << 3072) - 1, 255], ids=["key", "ones", "3072", "255"])
+def test_edges_are_packed_and_raised_exactly(ifma: Modular, n: int) -> None:
+    c = edges(n)
+    for slots, bits in ((3, 83), (24, 5)):
+        assert (ifma.packed(c, slots, bits, n) == REFERENCE.packed(c, slots, bits, n)).all()
+    assert (ifma.powers(c, n, n) == REFERENCE.powers(c, n, n)).all()
+
+
+@fast
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_any_bytes_in_any_groups_are_packed_exactly(data: st.DataObject) -> None:
+    n = data.draw(st.integers(1 << 8, 1 << data.draw(st.integers(9, 700)))) | 1
+    rows, width = data.draw(st.integers(1, 40)), 2 * width_of(n)
+    slots, bits = data.draw(st.integers(1, 12)), data.draw(st.integers(0, 90))
+    raw = data.draw(st.binary(min_size=rows * width, max_size=rows * width))
+    c = np.frombuffer(raw, np.uint8).reshape(rows, width)
+    values = from_pairs(c, n)
+    want = [
+        math.prod(pow(v, 1 << bits * j, n * n) for j, v in enumerate(values[i : i + slots])) % (n * n)
+        for i in range(0, rows, slots)
+    ]
+    assert from_pairs(best(1, "ifma").packed(c, slots, bits, n), n) == want
+
+
+@fast
 def test_bytes_that_are_not_aligned_are_read_all_the_same(ifma: Modular) -> None:
     c = random_pairs(20, N)
     shifted = np.frombuffer(b"\0" + c.tobytes(), np.uint8)[1:].reshape(c.shape)
@@ -187,6 +213,11 @@ def test_shapes_that_do_not_fit_are_refused_before_a_kernel_runs(ifma: Modular) 
         lambda: ifma.fixed_base_powers(5, np.zeros((9, 4), np.uint8), N, c),
         lambda: ifma.row_powers(c.reshape(4, 2, -1), np.zeros((4, 3), np.int64), N),
         lambda: ifma.multi_exponentiation(c, codes[:7], N),
+        lambda: ifma.packed(narrow, 3, 8, N),
+        lambda: ifma.packed(c, 0, 8, N),
+        lambda: ifma.packed(c, 3, -1, N),
+        lambda: ifma.powers(narrow, 5, N),
+        lambda: ifma.powers(c, 0, N),
         lambda: ifma.crt_decrypt(narrow, KEY.p, KEY.q),
         lambda: ifma.multiply(c, c, N - 1),
     ):

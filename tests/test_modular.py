@@ -106,6 +106,33 @@ def test_a_product_of_all_rows_is_one_row(backend: Modular) -> None:
     assert numbers(backend.product(pairs(c), N)) == [math.prod(c) % M]
 
 
+@pytest.mark.parametrize(
+    ("rows", "slots", "bits"),
+    [(1, 1, 9), (300, 1, 9), (300, 4, 0), (301, 7, 1), (299, 5, 83), (7, 24, 83), (24, 24, 64), (25, 24, 3)],
+)
+def test_packed_rows_are_horners_sums_in_the_exponent(
+    backend: Modular, rows: int, slots: int, bits: int
+) -> None:
+    c = units(rows)
+    groups = [c[i : i + slots] for i in range(0, rows, slots)]
+    want = [math.prod(pow(v, 1 << bits * j, M) for j, v in enumerate(group)) % M for group in groups]
+    assert numbers(backend.packed(pairs(c), slots, bits, N)) == want
+
+
+@pytest.mark.parametrize("count", [1, 8, 30], ids=str)
+@pytest.mark.parametrize("exponent", [1, 2, 31, 32, 33, 1 << 64, N, M - 1], ids=hex)
+def test_powers_to_one_exponent_are_powers(backend: Modular, count: int, exponent: int) -> None:
+    c = units(count)
+    assert numbers(backend.powers(pairs(c), exponent, N)) == [pow(v, exponent, M) for v in c]
+
+
+def test_what_is_no_unit_is_packed_and_raised_as_well(backend: Modular) -> None:
+    c = [0, N, P, M - N, 1, P * P, M - 1, N - 1, Q * N]
+    want = [pow(c[i + 2], 1 << 16, M) * pow(c[i + 1], 1 << 8, M) * c[i] % M for i in (0, 3, 6)]
+    assert numbers(backend.packed(pairs(c), 3, 8, N)) == want
+    assert numbers(backend.powers(pairs(c), 77, N)) == [pow(v, 77, M) for v in c]
+
+
 def test_decryption_returns_what_was_lifted(backend: Modular) -> None:
     plain = [0, 1, P - 1, P, Q, N - 1, *(v % N for v in units(200))]
     c = [(1 + m * N) * pow(5, N * i, M) % M for i, m in enumerate(plain)]
@@ -128,6 +155,8 @@ def test_nothing_is_computed_from_nothing(backend: Modular) -> None:
     assert backend.fixed_base_powers(7, np.empty((0, 4), np.uint8), N, none).shape == (0, WIDTH)
     assert backend.row_powers(none.reshape(0, 3, WIDTH), np.empty((0, 3), np.int64), N).shape == (0, WIDTH)
     assert numbers(backend.multi_exponentiation(none, codes, N)) == [1, 1]
+    assert backend.packed(none, 24, 83, N).shape == (0, WIDTH)
+    assert backend.powers(none, 5, N).shape == (0, WIDTH)
     assert not backend.shares_a_factor(none, N)
     assert len(backend.crt_decrypt(none, P, Q)) == 0
 

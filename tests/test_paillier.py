@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import gmpy2
 import numpy as np
 import phe
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from seeded import Seeded
 
 from vfl.crypto.fixed_point import centred
@@ -67,6 +72,52 @@ def test_packed_sums_unpack_to_themselves() -> None:
     assert packing.unpack(KEY.decrypt(PUBLIC.randomise(packed, RNG))) == VALUES.tolist()
     with pytest.raises(OverflowError):
         packing.pack([1 << 42] + [0] * 5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(40, 200), st.data())
+def test_packing_under_encryption_is_packing(bits: int, data: st.DataObject) -> None:
+    most = (1 << (bits - 2)) - 1
+    values = data.draw(st.lists(st.sampled_from([-most, most]) | st.integers(-most, most), max_size=30))
+    packing = Packing(count=len(values), bits=bits, n=PUBLIC.n)
+    packed = PUBLIC.pack(PUBLIC.randomise(PUBLIC.lift(values), RNG), packing)
+    assert KEY.decrypt(PUBLIC.randomise(packed, RNG)) == packing.pack(values)
+    assert packing.unpack(packing.pack(values)) == values
+
+
+def test_full_randomisation_keeps_the_plaintexts_and_no_two_are_equal() -> None:
+    c = PUBLIC.lift(np.repeat(VALUES, 20))
+    full = PUBLIC.randomise_fully(c, RNG)
+    assert opened(full) == np.repeat(VALUES, 20).tolist()
+    assert len(set(from_pairs(full.pairs, PUBLIC.n))) == len(full)
+
+
+def characters(c: Ciphertexts) -> Counter[tuple[int, int]]:
+    """Count ciphertexts by what the holder of the private key sees of the randomiser: squares mod p and q."""
+    numbers = from_pairs(c.pairs, PUBLIC.n)
+    return Counter((gmpy2.legendre(v, KEY.p), gmpy2.legendre(v, KEY.q)) for v in numbers)
+
+
+def test_a_mark_on_a_randomiser_survives_powers_of_h_s_but_not_full_randomisation() -> None:
+    root = next(g for g in range(2, 99) if gmpy2.legendre(g, KEY.p) == 1 and gmpy2.legendre(g, KEY.q) == -1)
+    mark = pow(root, PUBLIC.n, PUBLIC.n_squared)
+    marked = Ciphertexts(PUBLIC.fingerprint, to_pairs([mark] * 400, PUBLIC.n))
+    assert set(characters(PUBLIC.randomise(marked, RNG))) == {(1, -1), (-1, 1)}
+    found = characters(PUBLIC.randomise_fully(marked, RNG))
+    assert len(found) == 4 and all(60 <= count <= 140 for count in found.values())
+
+
+def test_a_root_that_is_no_unit_is_drawn_again() -> None:
+    class Scripted(Randomness):
+        draws = iter((0, KEY.p, 5 * KEY.q, 3))
+
+        def below(self, bound: int) -> int:
+            assert bound == PUBLIC.n
+            return next(self.draws)
+
+    full = PUBLIC.randomise_fully(PUBLIC.lift([7]), Scripted())
+    want = (1 + 7 * PUBLIC.n) * pow(3, PUBLIC.n, PUBLIC.n_squared) % PUBLIC.n_squared
+    assert from_pairs(full.pairs, PUBLIC.n) == [want]
 
 
 def test_no_two_encryptions_are_equal_and_none_is_bare() -> None:

@@ -11,7 +11,7 @@ discrete logarithms to short exponents of h_s are hard: 448 bits for a 224-bit w
 generic attacks, 320 for 160.  Every party derives h_s itself from N; nobody is sent one.
 
 What has not been randomised has the type `Unrandomised`, which no message accepts.  Arithmetic
-yields `Unrandomised`; `PublicKey.randomise` is the only way from there to `Ciphertexts`.
+yields `Unrandomised`; only `PublicKey.randomise` and `randomise_fully` lead from there to `Ciphertexts`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from vfl.crypto.modular import (
     Pairs,
     all_below,
     from_ints,
-    from_pairs,
     from_signed,
     to_ints,
     to_pairs,
@@ -185,6 +184,19 @@ class PublicKey:
         out = self.modular.fixed_base_powers(self.h_s, exponents, self.n, self._own(c))
         return Ciphertexts(self.fingerprint, out)
 
+    def randomise_fully(self, c: Encrypted, rng: Randomness) -> Ciphertexts:
+        """Multiply each by a fresh r^N, r uniform in Z_N*: uniform among all encryptions of its plaintext.
+
+        For what goes to the party that holds the private key and made the ciphertexts this was computed
+        from.  It can choose randomisers outside of the powers of h_s, and recognise those; `randomise`
+        stays within these powers, so such marks survive it and tell which ciphertexts were summed.
+        r -> r^N is a bijection from Z_N* to the N-th residues modulo N^2, so this hides perfectly, from
+        anyone, for some twenty times the cost.
+        """
+        roots = to_pairs([self._unit(rng) for _ in range(len(c))], self.n)
+        fresh = self.modular.powers(roots, self.n, self.n)
+        return Ciphertexts(self.fingerprint, self.modular.multiply(self._own(c), fresh, self.n))
+
     # arithmetic
 
     def lift(self, plain: Sequence[int] | NDArray[np.int64]) -> Unrandomised:
@@ -225,18 +237,10 @@ class PublicKey:
         return self._new(np.concatenate([self._own(p) for p in parts]))
 
     def pack(self, c: Encrypted, packing: Packing) -> Unrandomised:
-        """Return E(sum_j c_j 2^(L j)) for each group of slots, by Horner's rule."""
+        """Return E(sum_j c_j 2^(L j)) for each group of slots."""
         assert len(c) == packing.count
         assert packing.n == self.n
-        square, shift = gmpy2.mpz(self.n_squared), 1 << packing.bits
-        values = [gmpy2.mpz(v) for v in from_pairs(self._own(c), self.n)]
-        packed = []
-        for i in range(0, len(values), packing.slots):
-            acc = gmpy2.mpz(1)
-            for v in reversed(values[i : i + packing.slots]):
-                acc = gmpy2.powmod(acc, shift, square) * v % square
-            packed.append(acc)
-        return self._new(to_pairs(packed, self.n))
+        return self._new(self.modular.packed(self._own(c), packing.slots, packing.bits, self.n))
 
     def check(self, c: Ciphertexts, count: int, sender: str) -> None:
         """Raise SecurityError, which names the sender, unless these are `count` valid ciphertexts."""
@@ -248,6 +252,13 @@ class PublicKey:
             raise SecurityError(sender, "sent a ciphertext outside of the group")
         if self.modular.shares_a_factor(c.pairs, self.n):
             raise SecurityError(sender, "sent a ciphertext that shares a factor with the modulus")
+
+    def _unit(self, rng: Randomness) -> int:
+        """A uniform element of Z_N*, by rejection."""
+        while True:
+            r = rng.below(self.n)
+            if gmpy2.gcd(r, self.n) == 1:
+                return r
 
     def _own(self, c: Encrypted) -> Pairs:
         assert c.key == self.fingerprint, "ciphertexts under another key"

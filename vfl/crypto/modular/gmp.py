@@ -26,6 +26,9 @@ T = TypeVar("T")
 SMALL = 256
 """Batches of fewer rows than this are not worth a trip to a worker."""
 
+FEW_GROUPS = 16
+"""Packing fewer groups than this is not worth it either: 0.1 s at 2048 bits."""
+
 CHUNKS = 2
 """Chunks for each worker: enough to even out their ends."""
 
@@ -82,20 +85,42 @@ class Gmp:
         tops, bottoms = zip(*(x for part in parts for x in part), strict=True)
         return store(divide(tops, bottoms, mpz(n)), c.shape[1])
 
+    def packed(self, c: Pairs, slots: int, bits: int, n: int) -> Pairs:
+        """Return prod_j c_j^(2^(bits j)) for each group of `slots` rows, groups shared between workers."""
+        assert slots > 0 and bits >= 0
+        groups, kernel = -(-len(c) // slots), kernels.packed
+
+        def part(s: slice) -> tuple[Any, ...]:
+            return c[s.start * slots : s.stop * slots], slots, bits, n
+
+        return np.concatenate(self._map(kernel, groups, part, least=FEW_GROUPS))
+
+    def powers(self, c: Pairs, exponent: int, n: int) -> Pairs:
+        """Return c_i^exponent; threads, since lists of powers release the GIL."""
+        assert exponent > 0
+        return self._threads(lambda chunk: kernels.powers(chunk, exponent, n), c)
+
     def shares_a_factor(self, c: Pairs, n: int) -> bool:
         """Return whether any c_i has a factor in common with n."""
         return any(self._map(kernels.shares_a_factor, len(c), lambda s: (c[s], n)))
 
     def crt_decrypt(self, c: Pairs, p: int, q: int) -> Residues:
         """Return the plaintexts; threads, since decryption lists release the GIL."""
+        return self._threads(lambda chunk: kernels.crt_decrypt(chunk, p, q), c)
+
+    def _threads(self, kernel: Callable[[Pairs], NDArray[np.uint8]], c: Pairs) -> NDArray[np.uint8]:
         chunks = np.array_split(c, min(self.workers, max(1, len(c))))
-        parts = Parallel(n_jobs=self.workers, backend="threading")(
-            delayed(kernels.crt_decrypt)(chunk, p, q) for chunk in chunks
-        )
+        parts = Parallel(n_jobs=self.workers, backend="threading")(delayed(kernel)(chunk) for chunk in chunks)
         return np.concatenate(list(parts))
 
-    def _map(self, kernel: Callable[..., T], count: int, part: Callable[[slice], tuple[Any, ...]]) -> list[T]:
-        pieces = 1 if count < SMALL or self.workers == 1 else CHUNKS * self.workers
+    def _map(
+        self,
+        kernel: Callable[..., T],
+        count: int,
+        part: Callable[[slice], tuple[Any, ...]],
+        least: int = SMALL,
+    ) -> list[T]:
+        pieces = 1 if count < least or self.workers == 1 else CHUNKS * self.workers
         cuts = [count * i // pieces for i in range(pieces + 1)]
         jobs = [part(slice(a, b)) for a, b in itertools.pairwise(cuts)]
         return self._run(kernel, jobs, small=pieces == 1)

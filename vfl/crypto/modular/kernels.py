@@ -14,7 +14,7 @@ import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
-from vfl.crypto.modular.pairs import ONE, Pair, Pairs, load, pair, square, store, times
+from vfl.crypto.modular.pairs import ONE, Pair, Pairs, from_pairs, load, pair, square, store, times, to_pairs
 from vfl.crypto.modular.residues import Residues, store_residues, to_ints, width_of
 
 WINDOW = 12
@@ -180,6 +180,22 @@ def _weighted(buckets: list[Pair | None], mod: mpz) -> Pair:
         if running != ONE:
             total = times(total, running, mod)
     return total
+
+
+def packed(c: Pairs, slots: int, bits: int, n: int) -> Pairs:
+    """prod_j c_j^(2^(bits j)) of each group of `slots` rows, by Horner's rule."""
+    mod, values, out = mpz(n), load(c), []
+    for i in range(0, len(values), slots):
+        *rest, total = values[i : i + slots]
+        for x in reversed(rest):
+            total = times(_squared(total, bits, mod), x, mod)
+        out.append(total)
+    return store(out, c.shape[1])
+
+
+def powers(c: Pairs, exponent: int, n: int) -> Pairs:
+    """c_i^exponent; releases the GIL, which products of pairs would hold."""
+    return to_pairs(gmpy2.powmod_base_list(from_pairs(c, n), exponent, mpz(n) ** 2), n)
 
 
 def shares_a_factor(c: Pairs, n: int) -> bool:

@@ -49,6 +49,17 @@ class Modular(Protocol):
         """Return prod_i c_i^(k_ij) for each j, signed: k of shape (N, d), result (d, width)."""
         ...
 
+    def packed(self, c: Pairs, slots: int, bits: int, n: int) -> Pairs:
+        """Return prod_j c_(S i + j)^(2^(bits j)), j < S = slots, for each i: shape (ceil(N / S), width).
+
+        The last group may hold fewer than S rows.
+        """
+        ...
+
+    def powers(self, c: Pairs, exponent: int, n: int) -> Pairs:
+        """Return c_i^exponent, one public exponent above 0: shape (N, width)."""
+        ...
+
     def shares_a_factor(self, c: Pairs, n: int) -> bool:
         """Return whether any c_i has a factor in common with n."""
         ...

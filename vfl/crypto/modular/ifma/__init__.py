@@ -5,7 +5,7 @@
     arithmetic    products and squares of eight pairs, and the proof that they are exact
     rows          from the bytes of the seam to lanes and back
     constants     what depends on a modulus alone
-    fixed_base, lists, powers, decryption    the kernels
+    fixed_base, lists, powers, packing, decryption    the kernels
     gate          whether this process may call them
     backend       `Ifma`, the seam's operations
 

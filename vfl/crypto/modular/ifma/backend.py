@@ -13,10 +13,10 @@ import gmpy2
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.crypto.modular.ifma import conversion, fixed_base, lists
+from vfl.crypto.modular.ifma import conversion, fixed_base, lists, packing
 from vfl.crypto.modular.ifma.arithmetic import Words
 from vfl.crypto.modular.ifma.compiled import ready
-from vfl.crypto.modular.ifma.constants import Modulus, aligned, decryption, empty, modulus
+from vfl.crypto.modular.ifma.constants import Modulus, aligned, decryption, empty, exponent_digits, modulus
 from vfl.crypto.modular.ifma.decryption import decrypt
 from vfl.crypto.modular.ifma.rows import Integers
 from vfl.crypto.modular.ifma.rowwise import row_powers, words
@@ -115,6 +115,27 @@ class Ifma:
             lists.multiply_rows(total, part, 0, 2 * k.shape[1], m.K)
         signed = load(self._wire(total, m))
         return store(divide(signed[::2], signed[1::2], gmpy2.mpz(n)), c.shape[1])
+
+    def packed(self, c: Pairs, slots: int, bits: int, n: int) -> Pairs:
+        """Return prod_j c_j^(2^(bits j)) for each group of `slots` rows."""
+        assert slots > 0 and bits >= 0
+        m = _modulus(c, n)
+        slots = max(1, min(slots, len(c)))  # a short group alone takes no squarings for what it lacks
+        out, x = np.empty((-(-len(c) // slots), c.shape[1]), np.uint8), words(c)
+        z = words(out)
+
+        def groups(first: int, end: int) -> None:
+            packing.pack(z, x, len(c), slots, bits, m.words, first, end, m.one, m.R2, m.K)
+
+        self._map(len(out), groups, least=8)
+        return out
+
+    def powers(self, c: Pairs, exponent: int, n: int) -> Pairs:
+        """Return c_i^exponent."""
+        m, out = _modulus(c, n), np.empty(c.shape, np.uint8)
+        digits, x, z = exponent_digits(exponent), words(c), words(out)
+        self._map(len(c), lambda i, j: packing.power(z, x, digits, m.words, i, j, m.R2, m.K), least=8)
+        return out
 
     def shares_a_factor(self, c: Pairs, n: int) -> bool:
         """Return whether any c_i has a factor in common with n: one greatest common divisor for all."""

@@ -39,7 +39,8 @@ SIGNED = types.Array(types.int64, 1, "C", readonly=True)
 NUMBERS = types.int64[::1]
 
 KERNELS = tuple(
-    f"{__package__}.{name}" for name in ("fixed_base", "lists", "powers", "decryption", "conversion")
+    f"{__package__}.{name}"
+    for name in ("fixed_base", "lists", "powers", "packing", "decryption", "conversion")
 )
 """The modules of the kernels on pairs; whoever has kernels of his own names their modules."""
 

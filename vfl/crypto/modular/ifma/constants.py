@@ -98,6 +98,13 @@ def modulus(n: int) -> Modulus:
     return Modulus(n, words, limbs, reduction(n, limbs), one, R2)
 
 
+def exponent_digits(exponent: int) -> NDArray[np.int64]:
+    """Return the digits to base 2^WINDOW of a number above zero, highest first."""
+    assert exponent > 0
+    digits = gmpy2.mpz(exponent).digits(1 << WINDOW)
+    return np.array([int(d, 1 << WINDOW) for d in digits], np.int64)
+
+
 Half = tuple[Words, Words, NDArray[np.int64], Words]
 
 
@@ -116,10 +123,9 @@ def _half(p: int, q: int, limbs: int) -> Half:
     R = 1 << (LIMB * limbs)
     shifts = [pair_lanes(v, p, limbs) for v in (R**2, R**3, p * q * R**2, p * q * R**3)]
     h = int(gmpy2.invert((p - 1) * q, p)) * R % p
-    digits = gmpy2.mpz(p - 1).digits(1 << WINDOW)
     return (
         aligned(np.concatenate(shifts)),
         pair_lanes(h, p, limbs),
-        np.array([int(d, 1 << WINDOW) for d in digits], np.int64),
+        exponent_digits(p - 1),
         reduction(p, limbs),
     )
