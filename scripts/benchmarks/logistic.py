@@ -1,7 +1,8 @@
 """One joint fit by rows of a generated portfolio: where the cost grows, and what it is beside peers.
 
 Three processes by `vfl local`, five columns of ten bins at each institution, 2048 bits, exponents of
-half that length.  A gradient's seconds are the fit's, without alignment, binning and scoring.
+half that length.  A gradient's seconds are the fit's by their number: without alignment, binning and
+scoring, with the key's making and the guest's fit of its own columns.
 
 Beside it, in the same run: scikit-learn's whole fit on the pooled table, and the seconds that
 python-paillier's operations alone would take for the same gradients, computed from the measured time of
@@ -131,7 +132,7 @@ def block(found: dict[str, Any]) -> Iterator[str]:
     """Yield what a size took and what its peers would."""
     ended = "converged" if found["converged"] else "broken off"
     degrees = " ".join(map(str, found["degrees"]))
-    yield f"{found['rows']:,} rows: {found['gradients']} gradients, {ended}, degrees {degrees}"
+    yield f"{found['rows']:,} rows: {ended} after gradients of degree {degrees}"
     each, size = found["microseconds_per_power"], found["bytes_per_row_and_gradient"]
     yield seconds(
         "a gradient", found["gradient_seconds"], f"{each:.1f} us a row and power, {size:.0f} bytes a row"
