@@ -178,6 +178,18 @@ def test_any_shape_of_bins_is_summed(ifma: Modular, rows: int, bins: list[int]) 
 
 
 @fast
+@pytest.mark.parametrize(
+    "n", [N, (1 << 2048) - 1, (1 << 1985) + 1, 257], ids=["key", "ones", "sparse", "257"]
+)
+def test_sums_of_any_bytes_are_exact_for_any_number_of_rows(ifma: Modular, n: int) -> None:
+    c, bins = np.full((1300, 2 * width_of(n)), 255, np.uint8), [1, 2, 40]
+    codes = np.column_stack([np.zeros(1300, np.int64), np.arange(1300) < 7, np.arange(1300) % 37])
+    (x,) = from_pairs(c[:1], n)
+    for column, sums, b in zip(codes.T, ifma.sum_by_bin(c, codes, bins, n), bins, strict=True):
+        assert from_pairs(sums, n) == [pow(x, int(k), n * n) for k in np.bincount(column, minlength=b)]
+
+
+@fast
 @pytest.mark.parametrize("bits", [64, 200, 320, 512, 1536, 3072])
 def test_keys_of_any_length_decrypt(ifma: Modular, bits: int) -> None:
     p, q = (int(gmpy2.next_prime((3 << (bits // 2 - 2)) + salt)) for salt in (0, 12345))
@@ -211,6 +223,7 @@ def test_shapes_that_do_not_fit_are_refused_before_a_kernel_runs(ifma: Modular) 
         lambda: ifma.sum_by_bin(c, codes - 1, [2], N),
         lambda: ifma.sum_by_bin(c, codes[:7], [2], N),
         lambda: ifma.fixed_base_powers(5, np.zeros((9, 4), np.uint8), N, c),
+        lambda: ifma.fixed_base_powers(5, np.zeros((8, 5000), np.uint8), N, c),
         lambda: ifma.row_powers(c.reshape(4, 2, -1), np.zeros((4, 3), np.int64), N),
         lambda: ifma.multi_exponentiation(c, codes[:7], N),
         lambda: ifma.packed(narrow, 3, 8, N),

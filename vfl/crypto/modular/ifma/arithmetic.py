@@ -13,14 +13,15 @@ Exactness.  Limbs of operands are below 2^52.  Carries wait until the end: while
 accumulator takes at most six numbers below 2^52 for each of l limbs, a carry below 2^12 for each, and
 one limb of C, below 2^56: less than 2^64 where l <= 512.
 
-Sizes.  R >= 2^16 M.  Let x and y be below 16 M (all four numbers), or x below R and y below M.  Then
-r0 < M + x0 y0 / R and r1 < M + (x0 y1 + x1 y0) / R + 5, so
+Sizes.  R >= 2^16 M, and r0 < M + x0 y0 / R, r1 < M + (x0 y1 + x1 y0) / R + 5.  So, of all four numbers,
 
-    below 16 M         gives r0, r1 < M + M/128 + 5
-    x < R, y < M       gives r0 < 2 M, r1 < 3 M + 5
-    x < 16 M, y = 1    gives r0 <= M, r1 <= M + 6
+    x, y < 16 M            gives r0, r1 < M + M/128 + 5
+    x < R, y < M           gives r0 < 2 M, r1 < 3 M + 5
+    x < 16 M, y < R/2^16   gives r0, r1 < M + M/2^11 + 5
+    x < 16 M, y = 1        gives r0 <= M, r1 <= M + 6
 
-and M >= 64 keeps each below 16 M, and the first and the last below 2 M - 1.
+and M >= 64 keeps each below 16 M, and all but the second below 2 M - 1.  Numbers of w words, the bytes
+of the seam, are below R/2^16.
 
 In memory eight pairs lie lane by lane: limb k of lane j at [8 k + j], x0 first, 16 l words; l is a
 multiple of four.  K holds M, then C, then -1/M mod 2^52 in this order, 8 (2 l + 1) words.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vfl.crypto.modular.ifma import conversion, fixed_base, lists, packing
-from vfl.crypto.modular.ifma.arithmetic import Words
+from vfl.crypto.modular.ifma.arithmetic import LIMB, Words
 from vfl.crypto.modular.ifma.compiled import ready
 from vfl.crypto.modular.ifma.constants import Modulus, aligned, decryption, empty, exponent_digits, modulus
 from vfl.crypto.modular.ifma.decryption import decrypt
@@ -32,6 +32,9 @@ CHUNKS = 4
 BLOCK = 1 << 15
 """Pairs in Montgomery form at once: 20 MB at 2048 bits."""
 
+COUNT_BYTES = 5
+"""Of the numbers of rows in bins: fewer than 2^40 rows."""
+
 SEGMENTS = 1 << 14
 """Buckets at once: 10 MB at 2048 bits."""
 
@@ -47,6 +50,7 @@ class Ifma:
         ready(cache)
         self.workers = workers
         self._table = functools.lru_cache(maxsize=2)(self._new_table)
+        self._montgomery_table = functools.lru_cache(maxsize=8)(self._new_montgomery_table)
 
     def __repr__(self) -> str:
         return f"Ifma(workers={self.workers})"
@@ -64,7 +68,11 @@ class Ifma:
         return self.sum_by_bin(c, np.zeros((len(c), 1), np.int64), [1], n)[0]
 
     def sum_by_bin(self, c: Pairs, codes: Integers, bins: Sequence[int], n: int) -> list[Pairs]:
-        """Return the products by bin: one list of the rows of all bins, cut into equal parts."""
+        """Return the products by bin: one list of the rows of all bins, cut into equal parts.
+
+        Residues are multiplied as they stand, not in Montgomery form, and each product divides by R: what
+        comes out of a bin of k rows is R^-k times its product.
+        """
         m, sizes = _modulus(c, n), np.array(bins, np.int64)
         assert codes.shape == (len(c), len(bins))
         assert all(
@@ -73,9 +81,12 @@ class Ifma:
         total = aligned(np.tile(m.one[::8], int(sizes.sum())))
         for block in _blocks(len(c), BLOCK):
             flat = np.ascontiguousarray(codes[block].T, np.int64).ravel()
-            part = self._segments(self._stored(c[block], m), flat, sizes, m)
+            part = self._segments(self._limbs(c[block], m), flat, sizes, m)
             lists.multiply_rows(total, part, 0, len(total) // m.row, m.K)
-        return np.split(self._wire(total, m), np.cumsum(sizes)[:-1])
+        counts = [np.bincount(col, minlength=b) for col, b in zip(codes.T, bins, strict=True)]
+        k = np.concatenate(counts).astype("<u8").view(np.uint8).reshape(-1, 8)[:, :COUNT_BYTES]
+        out = self._raised(self._montgomery_table(n), k, self._wire(total, m), m)
+        return np.split(out, np.cumsum(sizes)[:-1])
 
     def fixed_base_powers(self, base: int, exponents: Residues, n: int, factors: Pairs) -> Pairs:
         """Return factor_i base^(e_i)."""
@@ -83,10 +94,7 @@ class Ifma:
         assert len(factors) == count and size <= fixed_base.MOST_BYTES
         if not size:
             return factors
-        e, f, out = np.ascontiguousarray(exponents).ravel(), words(factors), np.empty(factors.shape, np.uint8)
-        table, z = self._table(base, n, 8 * size), words(out)
-        self._map(count, lambda i, j: fixed_base.powers(z, table, e, size, f, m.words, i, j, m.one, m.K))
-        return out
+        return self._raised(self._table(base, n, 8 * size), exponents, factors, m)
 
     def row_powers(self, c: NDArray[np.uint8], k: Integers, n: int) -> Pairs:
         """Return prod_j c_ij^(k_ij), signed, with one inversion for each lane of a chunk of rows."""
@@ -148,6 +156,20 @@ class Ifma:
         out = np.empty((len(c), width_of(p * q)), np.uint8)
         x, z = words(c), words(out)
         self._map(len(c), lambda i, j: decrypt(z, x, m.words, i, j, *key))
+        return out
+
+    def _raised(self, table: Words, exponents: Residues, factors: Pairs, m: Modulus) -> Pairs:
+        """Factors times powers of the base of a table."""
+        e, f, out = np.ascontiguousarray(exponents).ravel(), words(factors), np.empty(factors.shape, np.uint8)
+        size, z = exponents.shape[1], words(out)
+        self._map(len(out), lambda i, j: fixed_base.powers(z, table, e, size, f, m.words, i, j, m.one, m.K))
+        return out
+
+    def _limbs(self, c: Pairs, m: Modulus) -> Words:
+        """c in limbs as it stands, and one more row that holds one in Montgomery form."""
+        out, x = empty((len(c) + 1) * m.row), words(c)
+        self._map(len(c), lambda i, j: conversion.to_limbs(out, x, m.words, m.limbs, i, j))
+        out[-m.row :] = m.one[::8]
         return out
 
     def _stored(self, c: Pairs, m: Modulus) -> Words:
@@ -213,10 +235,14 @@ class Ifma:
         self._map(lines, lambda i, j: fixed_base.build(table, i, j, bases, inverses, m.one, m.K), least=8)
         return table
 
+    def _new_montgomery_table(self, n: int) -> Words:
+        R = 1 << (LIMB * modulus(n).limbs)
+        return self._new_table(R % n**2, n, 8 * COUNT_BYTES)
+
     def _map(self, count: int, work: Callable[[int, int], None], least: int = SMALL) -> None:
         """Do work(first, end) on chunks of eights of rows, at least `least` of them, in threads."""
-        pieces = min(CHUNKS * self.workers, count // least) if self.workers > 1 else 1
-        if pieces <= 1:
+        pieces = min(CHUNKS, count // (least * self.workers)) * self.workers  # as many for each thread
+        if self.workers == 1 or not pieces:
             if count:
                 work(0, count)
             return

@@ -27,6 +27,18 @@ def to_stored(out: Words, wire: Words, w: int, first: int, end: int, R2: Words, 
         scatter(out, at, X, 2 * limbs)
 
 
+@entry(ROWS, READ_ONLY, INTEGER, INTEGER, INTEGER, INTEGER)
+def to_limbs(out: Words, wire: Words, w: int, limbs: int, first: int, end: int) -> None:
+    """out = wire, in limbs as it stands."""
+    at = np.empty(8, np.int64)
+    X, W = scratch(16 * limbs), scratch(16 * w)
+    for i in range(first, end, 8):
+        point(at, i, end, 2 * w)
+        take_pair(X, limbs, wire, at, w, W)
+        point(at, i, end, 2 * limbs)
+        scatter(out, at, X, 2 * limbs)
+
+
 @entry(ROWS, ROWS, INTEGER, INTEGER, INTEGER, ROWS)
 def to_wire(out: Words, rows: Words, w: int, first: int, end: int, K: Words) -> None:
     """out = rows / R, as wire rows."""
