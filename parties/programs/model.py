@@ -1,6 +1,6 @@
-"""A party's half of the joint model, and model.json, the file it is kept in.
+"""A party's half of the joint regression, and model.json, the file it is kept in.
 
-{"run": the training's name, "features_kind": "woe" | "indicators" | "standard",
+{"kind": "logistic", "run": the training's name, "features_kind": "woe" | "indicators" | "standard",
  "features": as vfl.stats.binned or vfl.stats.standard write them,
  "columns": {source column: its training levels, or null for numbers},
  "coefficients": {model column: weight}, the guest's "intercept" first,
@@ -9,8 +9,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,11 +16,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.errors import ConfigError, DataError
+from parties.programs.stored import Levels, check_batch, levels_from, levels_json, read_batch, stored
 from vfl.stats.binned import IndicatorColumns, WoeColumns
 from vfl.stats.binning import Values, levels_of
 from vfl.stats.standard import Standardiser
-from vfl.table.read import read_table
 from vfl.table.table import Categorical, Table
 
 Vector = NDArray[np.float64]
@@ -69,28 +66,21 @@ class Half:
 
     def read(self, path: Path, id: str) -> Table:
         """Return a batch with the model's columns."""
-        categories = [name for name, levels in self.levels.items() if levels is not None]
-        return read_table(path, id=id, columns=list(self.levels), categorical=categories)
+        return read_batch(self.levels, path, id)
 
     def check(self, table: Table) -> None:
         """Refuse a table that lacks a column of the model, or holds texts where it had numbers."""
-        for name, levels in self.levels.items():
-            column = table.columns.get(name)
-            if column is None:
-                raise DataError(table.source, f"has no column {name!r}", "the model was trained on it")
-            if isinstance(column, Categorical) != (levels is not None):
-                found, wanted = ("texts", "numbers") if levels is None else ("numbers", "texts")
-                what = f"holds {found}, and the model was trained on {wanted}"
-                raise DataError(f"{table.source}: {name}", what, "mend the file, or train again")
+        check_batch(self.levels, table)
 
     def as_json(self) -> dict[str, Any]:
         """Return the half as the module's docstring describes it."""
         kind = next(name for name, kind in KINDS.items() if isinstance(self.features, kind))
         described: dict[str, Any] = {
+            "kind": "logistic",
             "run": self.run,
             "features_kind": kind,
             "features": self.features.as_json(),
-            "columns": {name: levels and list(levels) for name, levels in self.levels.items()},
+            "columns": levels_json(self.levels),
             "coefficients": self.weights,
         }
         if self.calibration:
@@ -103,16 +93,11 @@ class Half:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Return the half in a file."""
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            levels = {n: None if known is None else tuple(known) for n, known in data["columns"].items()}
+        with stored(path, "logistic") as data:
+            levels = levels_from(data)
             features = KINDS[data["features_kind"]].from_json(data["features"])
             calibration = Calibration(**data["calibration"]) if "calibration" in data else None
             return cls(data["run"], features, data["coefficients"], levels, calibration)
-        except FileNotFoundError:
-            raise ConfigError(str(path), "no model", "train first: vfl guest train") from None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            raise ConfigError(str(path), "is no model of this version", "train again") from None
 
 
 def columns_of(table: Table) -> dict[str, Values]:
@@ -128,7 +113,7 @@ def levels_in(training: Table) -> dict[str, tuple[str, ...] | None]:
     }
 
 
-def unseen(levels: Mapping[str, tuple[str, ...] | None], table: Table) -> list[str]:
+def unseen(levels: Levels, table: Table) -> list[str]:
     """Return a warning for each level that no training row had: it counts as average."""
     warnings = []
     for name, known in levels.items():

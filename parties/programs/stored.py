@@ -1,0 +1,71 @@
+"""What the file of any model holds: which kind it is, whose training, and the columns that a batch needs.
+
+{"kind": "logistic" | "trees", "run": the training's name,
+ "columns": {column: its training levels, or null for numbers}, ..}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from vfl.errors import ConfigError, DataError
+from vfl.table.read import read_table
+from vfl.table.table import Categorical, Table
+
+Kind = Literal["logistic", "trees"]
+
+SAID: dict[Kind, str] = {"logistic": "a regression", "trees": "trees"}
+"""What a kind is called in a message."""
+
+Levels = Mapping[str, tuple[str, ...] | None]
+"""The columns that a model was trained on: each one's levels, None for numbers."""
+
+
+@contextmanager
+def stored(path: Path, kind: Kind) -> Iterator[dict[str, Any]]:
+    """Yield what a file says of a model of one kind, to be read inside; refuse other files and kinds."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        found = SAID[data["kind"]]
+        if data["kind"] != kind:
+            what = f"holds {found}, and the job asks for {SAID[kind]}"
+            raise ConfigError(str(path), what, f"train again, or set model.kind to {data['kind']}")
+        if not isinstance(data["run"], str):
+            raise ValueError("run needs a name")
+        yield data
+    except FileNotFoundError:
+        raise ConfigError(str(path), "no model", "train first: vfl guest train") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise ConfigError(str(path), "is no model of this version", "train again") from None
+
+
+def levels_json(levels: Levels) -> dict[str, list[str] | None]:
+    """Return the "columns" of a model's file."""
+    return {name: None if known is None else list(known) for name, known in levels.items()}
+
+
+def levels_from(data: dict[str, Any]) -> dict[str, tuple[str, ...] | None]:
+    """Return the levels in a model's file."""
+    return {name: None if known is None else tuple(known) for name, known in data["columns"].items()}
+
+
+def read_batch(levels: Levels, path: Path, id: str) -> Table:
+    """Return a batch with the model's columns."""
+    categories = [name for name, known in levels.items() if known is not None]
+    return read_table(path, id=id, columns=list(levels), categorical=categories)
+
+
+def check_batch(levels: Levels, table: Table) -> None:
+    """Refuse a table that lacks a column of the model, or holds texts where it had numbers."""
+    for name, known in levels.items():
+        column = table.columns.get(name)
+        if column is None:
+            raise DataError(table.source, f"has no column {name!r}", "the model was trained on it")
+        if isinstance(column, Categorical) != (known is not None):
+            found, wanted = ("texts", "numbers") if known is None else ("numbers", "texts")
+            what = f"holds {found}, and the model was trained on {wanted}"
+            raise DataError(f"{table.source}: {name}", what, "mend the file, or train again")

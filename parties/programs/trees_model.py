@@ -1,0 +1,57 @@
+"""A party's half of joint trees, and model.json, the file it is kept in.
+
+{"kind": "trees", "run": the training's name,
+ "columns": {column: its training levels, or null for numbers},
+ "trees": as vfl.trees.model writes the guest's or a host's half}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Self, TypeVar
+
+from parties.programs.model import columns_of
+from parties.programs.stored import Levels, check_batch, levels_from, levels_json, read_batch, stored
+from vfl.stats.binning import LevelBins
+from vfl.table.table import Table
+from vfl.trees.model import GuestTrees, HostTrees, codes_of
+from vfl.trees.tree import Codes
+
+H = TypeVar("H", GuestTrees, HostTrees)
+
+
+@dataclass(frozen=True, slots=True)
+class TreeHalf(Generic[H]):
+    """One party's trees with the columns that they split; a level not seen in training is missing."""
+
+    run: str
+    trees: H
+    levels: Levels
+
+    def codes(self, table: Table) -> Codes:
+        """Return the bin of every value, as `vfl.trees.scoring` needs them."""
+        return codes_of(self.trees.bins, columns_of(table))
+
+    def read(self, path: Path, id: str) -> Table:
+        """Return a batch with the model's columns."""
+        return read_batch(self.levels, path, id)
+
+    def check(self, table: Table) -> None:
+        """Refuse a table that lacks a column of the model, or holds texts where it had numbers."""
+        check_batch(self.levels, table)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the half as the module's docstring describes it."""
+        columns = levels_json(self.levels)
+        return {"kind": "trees", "run": self.run, "columns": columns, "trees": self.trees.as_json()}
+
+    @classmethod
+    def load(cls, path: Path, half: type[H]) -> Self:
+        """Return the half in a file; `half`: whose it must be."""
+        with stored(path, "trees") as data:
+            trees, levels = half.from_json(data["trees"]), levels_from(data)
+            for name, binning in trees.bins.of.items():
+                if isinstance(binning, LevelBins) != (levels[name] is not None):
+                    raise ValueError("bins and columns disagree")
+            return cls(data["run"], trees, levels)
