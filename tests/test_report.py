@@ -75,8 +75,9 @@ def a_run(scores):
         "woe": {
             "guest": {"income": [{"bin": "<= 1000", "rows": 90, "events": 9, "woe": 0.4321, "iv": 0.0765}]}
         },
-        "phases": {"ecdh": {"seconds": 1.2, "sent": 512_345, "received": 456}},
+        "phases": {"ecdh": {"seconds": 1.2, "cpu_seconds": 2.3, "sent": 512_345, "received": 456}},
         "seconds": 33.1,
+        "cpu_seconds": 44.2,
         "peak_memory_mb": 310,
         "gates_overridden": ["small_bins: bins of 40 rows"],
         "warnings": ["the intersection is small"],
@@ -128,7 +129,8 @@ def test_the_page_says_all_that_the_run_says(tmp_path, scores):
         "LogitRange",
         "Reveals: a range.",
         "bank → insurer",
-        "512.3 kB",
+        "ecdh 1.2 2.3 512.3 kB",
+        "33.1, 44.2 of CPU",
         "12, 13 gradients, converged",
         "Does the partner help? insurer adds discrimination",
     ):

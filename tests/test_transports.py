@@ -218,7 +218,7 @@ def test_both_drivers_carry_the_same_bytes_in_each_direction():
         assert here.ledgers[name].as_json() == there.ledgers[name].as_json()
 
 
-def test_a_session_counts_the_bytes_and_seconds_of_each_phase():
+def test_a_session_counts_bytes_seconds_and_cpu_seconds_of_each_phase():
     sent = dict.fromkeys(("guest", "host", "arbiter"), 0)
     received = dict(sent)
     for sender, to, data in run_in_memory(roles([12.0])).wire:
@@ -231,6 +231,7 @@ def test_a_session_counts_the_bytes_and_seconds_of_each_phase():
             assert phase == "test_transports"
             assert (cost.sent, cost.received) == (sent[name], received[name])
             assert 0 < cost.seconds < 10
+            assert 0 < cost.cpu_seconds < 10
 
 
 def test_a_deadlock_in_memory_is_named():

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from parties.cli.tables import comparison
+from parties.cli.tables import comparison, efforts
 from parties.cli.voice import TERMINATED, Format, FormatOption, results, stop_on_request
 
 
@@ -42,7 +42,18 @@ def outcome(run: dict[str, Any]) -> list[str]:
     return [
         *comparison(report, run["guest"]),
         "",
+        *efforts(report, _books(report, Path(run["out"]))),
+        "",
         f"report   {guest / 'report.html'}",
         f"ledger   {guest / 'ledger.json'}: who learned what",
         f"configs  {Path(run['out']) / 'job.yaml'}, and party.yaml in each party's folder",
     ]
+
+
+def _books(report: dict[str, Any], out: Path) -> dict[str, dict[str, Any]]:
+    """Return what each party's run.json says, by its name."""
+    folders = {name: name if role == "host" else role for name, role in report["parties"].items()}
+    return {
+        name: json.loads((out / folder / "run.json").read_text(encoding="utf-8"))
+        for name, folder in folders.items()
+    }

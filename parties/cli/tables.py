@@ -51,6 +51,19 @@ def bias(splits: dict[str, dict[str, float]]) -> Iterator[str]:
     yield from table(("sigmoid: taylor", "mean PD before", "calibrated", "bad rate"), rows)
 
 
+def efforts(guest: dict[str, Any], books: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Yield what the training took each party, and how many cores all of them kept busy."""
+    rows = [
+        (f"training: {_shortened(name)}", book["seconds"], book["cpu_seconds"])
+        for name, book in books.items()
+    ]
+    rows.append(("all parties", guest["seconds"], sum(cpu for _, _, cpu in rows)))
+    yield from table(
+        ("", "seconds", "CPU seconds", "cores busy"),
+        [(what, f"{wall:.1f}", f"{cpu:.1f}", f"{cpu / wall:.2f}") for what, wall, cpu in rows],
+    )
+
+
 def _measures(found: dict[str, Any]) -> list[str]:
     ranks = [UNKNOWN if (m := found[key]) is None else f"{m:.4f}" for key in METRICS]
     return [*ranks, *(f"{found[key]:.2%}" for key in RATES)]

@@ -56,6 +56,12 @@ async def align_host(run: Run, table: Table) -> Common:
     return Common(common, await split.host(len(common), guest=run.guest))
 
 
+def measured_rows(job: Job, train: Mask) -> Mask:
+    """Return the rows whose joint score the guest may know after a training."""
+    splits = job.disclosure.metrics
+    return (train & ("train" in splits)) | (~train & ("test" in splits))
+
+
 async def match_guest(run: Run, table: Table, minimum: int) -> tuple[Table, Table]:
     """Return the rows of the common customers in the agreed order, and those of the others."""
     ids, rows = cleaned(run.job, table)

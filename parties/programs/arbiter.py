@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from parties.config.job import Job
 from parties.config.party import Party
+from parties.programs.effort import Effort
 from parties.programs.files import publish
 from parties.programs.run import Run
 from parties.programs.serving import Service
@@ -23,11 +23,11 @@ def serve(job: Job, party: Party, out: Path, progress: Progress, service: Servic
     """Take part in trainings until told to stop."""
 
     def take_part(run: Run, session: Session) -> None:
-        begun = time.monotonic()
+        effort = Effort()
         progress.phase("decrypting masked sums")
         session.run(training(run))
         session.close()
-        books = run.books(session, time.monotonic() - begun)
+        books = run.books(session, effort)
         publish(out, {"ledger.json": session.ledger.as_json(), "run.json": books})
 
     serve_runs(job, party, progress, service, others={"train": job.hosts}, take_part=take_part)

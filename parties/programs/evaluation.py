@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from parties.config.job import Job
 from parties.programs.alignment import Mask
 from parties.programs.model import Calibration
 from vfl.linear.sigmoid import sigmoid
@@ -19,12 +18,6 @@ from vfl.stats.scorecard import Scorecard
 Vector = NDArray[np.float64]
 WEAK = 1e10
 """Inverse strength of a penalty that leaves two coefficients alone."""
-
-
-def measured_rows(job: Job, train: Mask) -> Mask:
-    """Return the rows whose joint score the guest may know after a training."""
-    splits = job.disclosure.metrics
-    return (train & ("train" in splits)) | (~train & ("test" in splits))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import secrets
-import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from parties.config.job import Job
 from parties.config.party import Party
 from parties.inspection import clean_ids, read_training, training_rows
 from parties.programs.alignment import match_guest
+from parties.programs.effort import Effort, cpu_seconds
 from parties.programs.files import publish
 from parties.programs.links import Contacts
 from parties.programs.model import Calibration, Half, unseen
-from parties.programs.run import Run
-from parties.programs.training import Trained, training
+from parties.programs.run import Run, load_kernels
 from parties.progress import Progress
-from parties.report.page import render
 from vfl.linear import halves, scoring
 from vfl.linear.sigmoid import sigmoid
 from vfl.table.read import check_columns, write_scores
 from vfl.table.table import Table
 from vfl.wire.network import Session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from parties.programs.training import Trained
 
 MODEL = "model.json"
 Vector = np.ndarray[Any, np.dtype[np.float64]]
@@ -33,21 +35,26 @@ Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 def train(job: Job, party: Party, out: Path, progress: Progress) -> dict[str, Any]:
     """Fit the joint model; leave run.json, model.json, ledger.json and report.html in `out`."""
-    begun = time.monotonic()
+    effort = Effort()
     assert party.data is not None
     table = read_training(party.data)
     check_columns(table)
     training_rows(table)
     clean_ids(job, table)
     run, session = _meet(job, party, "train", progress)
+    # Imported while the arbiter makes its key: scikit-learn takes as long.
+    from parties.programs.training import training
+
     trained = session.run(training(run, table))
     session.close()
-    return _published(run, session, trained, out, time.monotonic() - begun)
+    return _published(run, session, trained, out, effort)
 
 
-def _published(run: Run, session: Session, trained: Trained, out: Path, seconds: float) -> dict[str, Any]:
+def _published(run: Run, session: Session, trained: Trained, out: Path, effort: Effort) -> dict[str, Any]:
+    from parties.report.page import render  # with matplotlib, which no training needs before
+
     ledger = session.ledger.as_json()
-    summary = run.books(session, seconds) | trained.facts
+    summary = run.books(session, effort) | trained.facts
     files = {
         MODEL: trained.half.as_json(),
         "ledger.json": ledger,
@@ -62,7 +69,7 @@ def score(
     job: Job, party: Party, out: Path, progress: Progress, *, input: Path | None, output: Path | None
 ) -> dict[str, Any]:
     """Score the common customers of a batch; leave the scores and the ids not matched."""
-    begun = time.monotonic()
+    effort = Effort()
     assert party.data is not None
     half = Half.load(out / MODEL)
     batch = input or party.data.score
@@ -75,14 +82,14 @@ def score(
     session.close()
     target = output or out / "scores.parquet"
     write_scores(target, _scores(run, common, logit))
-    write_scores(target.with_name("unmatched.csv"), pd.DataFrame({"id": sorted(others.ids)}))
+    write_scores(target.with_name("unmatched.csv"), _frame({"id": sorted(others.ids)}))
     facts = {
         "model": half.run,
         "scores": str(target),
         "scored": len(common),
         "unmatched": len(others),
     }
-    books = run.books(session, time.monotonic() - begun)
+    books = run.books(session, effort)
     publish(out, {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts})
     return facts | {"warnings": run.warnings}
 
@@ -101,14 +108,21 @@ async def scoring_batch(run: Run, table: Table, half: Half) -> tuple[Table, Tabl
 
 def _scores(run: Run, common: Table, logit: Vector) -> pd.DataFrame:
     points = run.scorecard.whole_points(logit)
-    frame = pd.DataFrame({"id": common.ids, "pd": sigmoid(logit), "points": points})
+    frame = _frame({"id": common.ids, "pd": sigmoid(logit), "points": points})
     return frame.sort_values("id", ignore_index=True)
+
+
+def _frame(columns: dict[str, Any]) -> pd.DataFrame:
+    import pandas as pd  # takes a quarter of a second, which no peer should wait for
+
+    return pd.DataFrame(columns)
 
 
 def _meet(job: Job, party: Party, task: str, progress: Progress) -> tuple[Run, Session]:
     """Dial whoever takes part in a task."""
     run = Run.begin(job, party, secrets.token_hex(8), task, progress)
     contacts = Contacts.load(job, party)
+    load_kernels(party, ids=True)
     peers = job.peers_of(job.guest) if task == "train" else job.hosts
     links = {name: contacts.meet(name, run.id, task) for name in peers}
-    return run, Session(links, timeout=party.timeouts.message)
+    return run, Session(links, timeout=party.timeouts.message, cpu=cpu_seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ import numpy as np
 from parties.config.job import Job
 from parties.config.party import Party
 from parties.inspection import clean_ids, read_training
-from parties.programs.alignment import Common, align_host, match_host
-from parties.programs.evaluation import measured_rows
+from parties.programs.alignment import Common, align_host, match_host, measured_rows
+from parties.programs.effort import Effort
 from parties.programs.files import publish
 from parties.programs.limits import check_values, check_width
 from parties.programs.model import Features, Half, columns_of, levels_in, numbered, unseen
@@ -62,10 +61,10 @@ def serve(job: Job, party: Party, out: Path, progress: Progress, service: Servic
 
 
 def _train(run: Run, session: Session, table: Table, out: Path) -> None:
-    begun = time.monotonic()
+    effort = Effort()
     trained = session.run(training(run, table))
     session.close()
-    books = run.books(session, time.monotonic() - begun)
+    books = run.books(session, effort)
     files = {
         MODEL: trained.half.as_json(),
         "ledger.json": session.ledger.as_json(),
@@ -75,10 +74,10 @@ def _train(run: Run, session: Session, table: Table, out: Path) -> None:
 
 
 def _score(run: Run, session: Session, table: Table, out: Path) -> None:
-    begun = time.monotonic()
+    effort = Effort()
     facts = session.run(scoring_batch(run, table, out / MODEL))
     session.close()
-    books = run.books(session, time.monotonic() - begun)
+    books = run.books(session, effort)
     publish(out, {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts})
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from parties.config.job import Job
 from parties.config.party import Party
+from parties.programs.effort import Effort
 from parties.programs.memory import peak_memory
 from parties.progress import Progress
 from psi.group import Group
@@ -67,17 +68,12 @@ class Run:
     @property
     def arithmetic(self) -> Modular:
         """Modular arithmetic on the cores this party may use."""
-        return best(self.workers, os.environ.get("VFL_ARITHMETIC"))
+        return _arithmetic(self.party)
 
     @property
     def group(self) -> Group:
         """The group in which ids are compared, on the cores this party may use."""
-        return best_group(self.workers, os.environ.get("VFL_GROUP"))
-
-    @property
-    def workers(self) -> int:
-        """The processes this party may use."""
-        return self.party.compute.processes or os.cpu_count() or 1
+        return _group(self.party)
 
     @property
     def domain(self) -> bytes:
@@ -114,7 +110,7 @@ class Run:
         self.warnings.append(text)
         self.progress.warn(text)
 
-    def books(self, session: Session, seconds: float) -> dict[str, Any]:
+    def books(self, session: Session, effort: Effort) -> dict[str, Any]:
         """Return what every party's run.json begins with."""
         return {
             "vfl": __version__,
@@ -124,12 +120,39 @@ class Run:
             "run": self.id,
             "task": self.task,
             "parties": {name: party.role for name, party in self.job.parties.items()},
-            "seconds": round(seconds, 3),
+            **effort.as_json(),
             "phases": {
-                name: {"seconds": round(cost.seconds, 3), "sent": cost.sent, "received": cost.received}
+                name: {
+                    "seconds": round(cost.seconds, 3),
+                    "cpu_seconds": round(cost.cpu_seconds, 3),
+                    "sent": cost.sent,
+                    "received": cost.received,
+                }
                 for name, cost in session.phases.items()
             },
             **peak_memory(),
             "gates_overridden": self.gates.overridden,
             "warnings": self.warnings,
         }
+
+
+def load_kernels(party: Party, *, ids: bool) -> None:
+    """Load what this party computes with, for `ids` too if it has any: no run waits for it then.
+
+    Raises ConfigError where a backend is asked for that cannot run.
+    """
+    if ids:  # first: where nothing is compiled yet the arbiter compiles the other kernels meanwhile
+        _group(party)
+    _arithmetic(party)
+
+
+def _arithmetic(party: Party) -> Modular:
+    return best(_cores(party), os.environ.get("VFL_ARITHMETIC"))
+
+
+def _group(party: Party) -> Group:
+    return best_group(_cores(party), os.environ.get("VFL_GROUP"))
+
+
+def _cores(party: Party) -> int:
+    return party.compute.processes or os.cpu_count() or 1

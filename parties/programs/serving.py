@@ -8,8 +8,9 @@ from pathlib import Path
 
 from parties.config.job import Job
 from parties.config.party import Party
+from parties.programs.effort import cpu_seconds
 from parties.programs.links import Contacts
-from parties.programs.run import Run
+from parties.programs.run import Run, load_kernels
 from parties.progress import Progress
 from vfl.wire.network import Link, Listener, Session, public_reason
 
@@ -43,6 +44,7 @@ def serve(
     with contacts.listen() as listener:
         if service.port_file:
             service.port_file.write_text(str(listener.port))
+        load_kernels(party, ids=party.data is not None)
         while True:
             progress.phase("waiting for the guest")
             link = listener.accept(job.guest, contract=job.contract_hash(), timeout=None)
@@ -77,4 +79,4 @@ def _begin(
         for met in links.values():
             met.abort(public_reason(error))
         raise
-    return run, Session(links, timeout=party.timeouts.message)
+    return run, Session(links, timeout=party.timeouts.message, cpu=cpu_seconds)

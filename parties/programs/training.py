@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from parties.programs.alignment import Common, align_guest
-from parties.programs.evaluation import Measured, calibrated, measured_rows
+from parties.programs.alignment import Common, align_guest, measured_rows
+from parties.programs.evaluation import Measured, calibrated
 from parties.programs.limits import check_events, check_values
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
 from parties.programs.run import Run

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -29,9 +28,9 @@ def factor(x: Matrix, penalty: Vector) -> Matrix:
 
 def to_white(lower: Matrix, gradient: Vector) -> Vector:
     """Return L^-1 gradient."""
-    return np.asarray(solve_triangular(lower, gradient, lower=True), dtype=np.float64)
+    return np.asarray(np.linalg.solve(lower, gradient), dtype=np.float64)
 
 
 def from_white(lower: Matrix, step: Vector) -> Vector:
     """Return L^-T step: a step in whitened coordinates as a change of coefficients."""
-    return np.asarray(solve_triangular(lower, step, lower=True, trans="T"), dtype=np.float64)
+    return np.asarray(np.linalg.solve(lower.T, step), dtype=np.float64)

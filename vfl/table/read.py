@@ -7,16 +7,18 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import pandas as pd
 
 from vfl.errors import ConfigError, DataError
 from vfl.table import cells
 from vfl.table.cells import CellError
 from vfl.table.files import TableFile, open_table
 from vfl.table.table import Column, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 T = TypeVar("T")
 

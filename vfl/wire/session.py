@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,9 +19,10 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class PhaseCost:
-    """What a phase took: wall seconds, and bytes of messages sent and received."""
+    """What a phase took: wall seconds, CPU seconds, and bytes of messages sent and received."""
 
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     sent: int = 0
     received: int = 0
 
@@ -33,19 +34,25 @@ class Session:
     the phase of the message that ends it.
     """
 
-    def __init__(self, links: Mapping[str, Link], *, timeout: float) -> None:
-        """Take links by the name of the peer, and the seconds after which a silent peer is lost."""
+    def __init__(
+        self, links: Mapping[str, Link], *, timeout: float, cpu: Callable[[], float] = time.process_time
+    ) -> None:
+        """Take links by the name of the peer, and the seconds after which a silent peer is lost.
+
+        `cpu` tells the CPU seconds until now, of workers too if the party has any.
+        """
         self.ledger = Ledger()
         self.phases: dict[str, PhaseCost] = {}
         self._links = dict(links)
         self._timeout = timeout
-        self._mark = time.monotonic()
+        self._cpu = cpu
+        self._mark = time.monotonic(), cpu()
         for link in self._links.values():
             link.watch(self._spread)
 
     def run(self, role: Role[T]) -> T:
         """Return the result of a role.  Whatever it or a peer raises stops the run on every link."""
-        self._mark = time.monotonic()
+        self._mark = time.monotonic(), self._cpu()
         value: Message | None = None
         try:
             while True:
@@ -87,9 +94,10 @@ class Session:
         return step.open(data)
 
     def _charge(self, kind: type[Message]) -> PhaseCost:
-        now = time.monotonic()
+        now = time.monotonic(), self._cpu()
         cost = self.phases.setdefault(phase_of(kind), PhaseCost())
-        cost.seconds += now - self._mark
+        cost.seconds += now[0] - self._mark[0]
+        cost.cpu_seconds += now[1] - self._mark[1]
         self._mark = now
         return cost
 
