@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -296,6 +298,20 @@ def test_a_compiler_that_fails_leaves_the_reference(tmp_path: Path, monkeypatch:
 
 
 @fast
+def test_kernels_that_nobody_used_for_a_month_are_removed(tmp_path: Path) -> None:
+    from vfl.crypto.modular.ifma.compiled import DAY, KEPT, remove_unused_beside
+
+    for name, days in (("ifma-new", 0), ("ifma-used", KEPT - 1), ("ifma-unused", KEPT + 1), ("other", 99)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "complete").touch()
+        os.utime(tmp_path / name / "complete", times=(time.time() - days * DAY,) * 2)
+    (tmp_path / "ifma-never-completed").mkdir()
+    os.utime(tmp_path / "ifma-never-completed", times=(time.time() - (KEPT + 1) * DAY,) * 2)
+    remove_unused_beside(tmp_path / "ifma-new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ifma-new", "ifma-used", "other"]
+
+
+@fast
 def test_kernels_are_compiled_once_in_a_child_and_then_loaded(tmp_path: Path) -> None:
     code = (
         "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from pathlib import Path\n"
@@ -308,7 +324,7 @@ def test_kernels_are_compiled_once_in_a_child_and_then_loaded(tmp_path: Path) ->
         run = [sys.executable, "-c", code, paths(), str(tmp_path)]
         misses = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
         assert not any(misses)  # the process itself compiles nothing, the first time either
-        kept.append({p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()})
-    assert kept[0] == kept[1]
+        kept.append({p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.nb*")})
+    assert kept[0] == kept[1] and len(kept[0]) > 20
     (folder,) = tmp_path.iterdir()
     assert folder.stat().st_mode & 0o077 == 0

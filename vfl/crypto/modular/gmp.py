@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 from gmpy2 import mpz
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from vfl.crypto.modular import kernels
@@ -109,6 +108,8 @@ class Gmp:
         return self._threads(lambda chunk: kernels.crt_decrypt(chunk, p, q), c)
 
     def _threads(self, kernel: Callable[[Pairs], NDArray[np.uint8]], c: Pairs) -> NDArray[np.uint8]:
+        from joblib import Parallel, delayed
+
         chunks = np.array_split(c, min(self.workers, max(1, len(c))))
         parts = Parallel(n_jobs=self.workers, backend="threading")(delayed(kernel)(chunk) for chunk in chunks)
         return np.concatenate(list(parts))
@@ -128,6 +129,8 @@ class Gmp:
     def _run(self, kernel: Callable[..., T], jobs: list[tuple[Any, ...]], *, small: bool) -> list[T]:
         if small or self.workers == 1:
             return [kernel(*job) for job in jobs]
+        from joblib import Parallel, delayed  # a tenth of a second, of no use to the other backend
+
         # max_nbytes=None: arguments hold secret exponents and must not be spilled to files
         pool = Parallel(
             n_jobs=self.workers,

@@ -2,7 +2,8 @@
 
 A folder of its own for every state of the sources, the compiler and the CPU: numba itself looks only
 at the file that a kernel stands in.  A child process fills it, since the compiler takes seconds and
-hundreds of megabytes; later processes load from it in a fraction of a second.
+hundreds of megabytes; later processes load from it in a fraction of a second.  Whoever fills one
+removes those that no process has used for `KEPT` days.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import functools
 import hashlib
 import importlib
 import json
+import os
 import platform
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -25,6 +29,10 @@ import numpy as np
 from llvmlite import binding
 from numba import njit, types
 from numba.core import config
+from numba.core.caching import FunctionCache
+from numba.core.cpu import CPUContext
+from numba.core.registry import cpu_target
+from numba.core.runtime import rtsys
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,6 +51,14 @@ KERNELS = tuple(
     for name in ("fixed_base", "lists", "powers", "packing", "decryption", "conversion")
 )
 """The modules of the kernels on pairs; whoever has kernels of his own names their modules."""
+
+PREFIX = "ifma-"
+"""What the names of all folders begin with."""
+
+KEPT = 30
+"""Days for which compiled kernels are kept that no process uses."""
+
+DAY = 86_400
 
 _entries: list[tuple[Any, Any]] = []
 
@@ -76,12 +92,14 @@ def ready(cache: Path, modules: tuple[str, ...] = KERNELS) -> Path:
 
     Raises OSError where the folder cannot be written, CalledProcessError where compiling fails.
     """
-    folder = cache / f"ifma-{_state(modules)}"
+    folder = cache / f"{PREFIX}{_state(modules)}"
     if not _complete(folder).exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         command = [sys.executable, "-c", _CHILD, json.dumps(sys.path), str(folder), *modules]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     _load(folder, modules)
+    with suppress(OSError):  # who may only read the folder does not keep it from being removed
+        os.utime(_complete(folder))
     return folder
 
 
@@ -90,33 +108,77 @@ def fill(folder: str, *modules: str) -> None:
     with (Path(folder) / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _complete(Path(folder)).exists():
-            _load(Path(folder), modules)
+            _compile(Path(folder), modules)
             _complete(Path(folder)).touch()
+    remove_unused_beside(Path(folder))
+
+
+def remove_unused_beside(used: Path) -> None:
+    """Remove kernels of other sources, compilers or CPUs that were last used `KEPT` days before these."""
+    for folder in used.parent.glob(f"{PREFIX}*"):
+        with suppress(OSError):  # another process removes it, or it is not ours
+            if _last_used(used) - _last_used(folder) > KEPT * DAY:
+                shutil.rmtree(folder)
+
+
+def _last_used(folder: Path) -> float:
+    complete = _complete(folder)
+    return (complete if complete.exists() else folder).stat().st_mtime
 
 
 def _complete(folder: Path) -> Path:
     return folder / "complete"
 
 
+def _compile(folder: Path, modules: tuple[str, ...]) -> None:
+    for kernel, signature in _kept(folder, modules):
+        kernel.enable_caching()
+        kernel.compile(signature)
+
+
 def _load(folder: Path, modules: tuple[str, ...]) -> None:
+    """Load what `folder` holds; what a damaged one lacks is compiled."""
+    context = _Loader(cpu_target.typing_context)
+    for kernel, signature in _kept(folder, modules):
+        found = FunctionCache(kernel.py_func).load_overload(signature, context)
+        if found is None:
+            kernel.enable_caching()
+            kernel.compile(signature)
+        else:
+            kernel.add_overload(found)
+        kernel.disable_compile()
+
+
+class _Loader(CPUContext):  # type: ignore[misc]
+    """numba's context for compiled code alone.
+
+    The usual one first learns every function that numba can compile, which imports most of numba and
+    some of scipy: three quarters of the time that loading took.  Compiled code needs the allocator.
+    """
+
+    def refresh(self) -> None:
+        rtsys.initialize(self)
+
+
+def _kept(folder: Path, modules: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
+    """Yield the kernels of these modules and their types, with numba's cache in `folder` meanwhile."""
     for name in modules:
         importlib.import_module(name)
     before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
     try:
-        for kernel, signature in _entries:
-            if kernel.py_func.__module__ in modules:
-                kernel.enable_caching()
-                kernel.compile(signature)
-                kernel.disable_compile()
+        yield from [pair for pair in _entries if pair[0].py_func.__module__ in modules]
     finally:
         config.CACHE_DIR = before
 
 
 def _state(modules: tuple[str, ...]) -> str:
-    """A name for all that compiled code depends on, and for where its sources lie: numba looks there."""
+    """A name for all that compiled code depends on, and for where and of when its sources are.
+
+    numba loads nothing that it compiled from another place or an older file.
+    """
     state = hashlib.sha256()
     for source in _sources(modules):
-        state.update(f"{source}\0".encode() + source.read_bytes())
+        state.update(f"{source}\0{source.stat().st_mtime_ns}\0".encode() + source.read_bytes())
     versions = platform.python_version(), numba.__version__, llvmlite.__version__, np.__version__
     state.update(json.dumps([versions, binding.get_host_cpu_name()]).encode())
     state.update(json.dumps(sorted(binding.get_host_cpu_features().items())).encode())
