@@ -27,11 +27,17 @@ from pathlib import Path
 
 import pytest
 
+from parties.cli import demo
+from parties.cli.tables import efforts
 from parties.config.packaged import demo_configs
 from parties.crew import Crew, PartyFailedError
 from parties.progress import Bar, Lines
+from vfl.crypto.modular.ifma import gate
 
 SESSIONS = Path(__file__).parent / "sessions"
+
+PATIENCE = 240
+"""Seconds after which a command hangs: some times what it takes where other work has the cores."""
 
 COMMANDS = (
     ["demo"],
@@ -58,7 +64,7 @@ def vfl(arguments: list[str], folder: Path, **environment: str) -> subprocess.Co
         env=os.environ | {"COLUMNS": "80"} | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -136,7 +142,7 @@ def test_a_bug_is_called_a_bug_and_its_place_is_shown_on_request(tmp_path: Path)
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
         )
         assert done.returncode == 1
         assert "vfl: error: this is a bug: ValueError: a mistake of ours\n" in done.stderr
@@ -185,6 +191,42 @@ def test_a_party_that_fails_on_this_machine_is_reported_in_its_own_words(tmp_pat
     assert failure.value.exit_code == 5
     assert str(failure.value) == "trustee: small: no certificate is pinned for bank, insurer, trustee"
     assert (folder / "log.txt").read_text(encoding="utf-8").count("no certificate is pinned") == 1
+
+
+def test_cpu_seconds_stand_beside_seconds_and_tell_how_many_cores_were_busy() -> None:
+    books = {
+        "bank": {"seconds": 10.0, "cpu_seconds": 8.0},
+        "a-very-long-insurer": {"seconds": 9.8, "cpu_seconds": 10.0},
+    }
+    assert list(efforts(books["bank"], books)) == [
+        "                          seconds  CPU seconds  cores busy",
+        "training: bank               10.0          8.0        0.80",
+        "training: a-very-long-i…      9.8         10.0        1.02",
+        "all parties                  10.0         18.0        1.80",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lacking", "arithmetic", "customers", "said"),
+    [
+        (None, "", 20_000, ""),
+        ("the CPU has no avx512ifma", "", 1_500, "vfl: 1500 customers, since the CPU has no avx512ifma: "),
+        (None, "gmp", 1_500, "vfl: 1500 customers, since VFL_ARITHMETIC is gmp: "),
+    ],
+)
+def test_the_demo_takes_as_many_customers_as_the_arithmetic_here_can(
+    lacking: str | None,
+    arithmetic: str,
+    customers: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(gate, "missing", lambda: lacking)
+    monkeypatch.setenv("VFL_ARITHMETIC", arithmetic)
+    assert demo.bearable() == customers
+    told = capsys.readouterr().err
+    assert told.startswith(said) and bool(told) == bool(said)
 
 
 def test_plain_progress_is_one_line_a_phase_and_one_every_ten_seconds() -> None:
