@@ -14,7 +14,7 @@ from parties.cli.local import outcome
 from parties.cli.voice import TERMINATED, Format, FormatOption, results, say, stop_on_request
 
 MANY, FEW = 20_000, 1_500
-"""Common customers that take half a minute with AVX-512 IFMA, and without."""
+"""Common customers that take two cores some twenty seconds, with AVX-512 IFMA and without."""
 
 SEED = 7
 
@@ -61,7 +61,7 @@ def demo(
 
 
 def bearable() -> int:
-    """Return how many customers the arithmetic of this machine takes in half a minute; say why few."""
+    """Return how many customers the arithmetic of this machine takes in half a minute; say why they are few."""
     from vfl.crypto.modular.ifma import gate
 
     lacking = "VFL_ARITHMETIC is gmp" if os.environ.get("VFL_ARITHMETIC") == "gmp" else gate.missing()
