@@ -312,6 +312,7 @@ def test_kernels_that_nobody_used_for_a_month_are_removed(tmp_path: Path) -> Non
 
 
 @fast
+@pytest.mark.timeout(1800)  # compiles all kernels, which takes minutes where other work has the cores
 def test_kernels_are_compiled_once_in_a_child_and_then_loaded(tmp_path: Path) -> None:
     code = (
         "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from pathlib import Path\n"

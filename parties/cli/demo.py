@@ -61,7 +61,7 @@ def demo(
 
 
 def bearable() -> int:
-    """Return how many customers the arithmetic of this machine takes in half a minute; say why they are few."""
+    """Return how many customers the arithmetic of this machine takes in half a minute; if few, say why."""
     from vfl.crypto.modular.ifma import gate
 
     lacking = "VFL_ARITHMETIC is gmp" if os.environ.get("VFL_ARITHMETIC") == "gmp" else gate.missing()
