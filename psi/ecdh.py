@@ -6,18 +6,18 @@
         guest -> host: BlindedIds
         host -> guest: BlindedIds
     repeat, chunk by chunk
-        guest -> host: TwiceBlindedIds
         host -> guest: TwiceBlindedIds
+    guest -> host: IntersectionSize
     maybe, if the intersection is large enough
-        guest -> host: Opening
+        guest -> host: Found
         host -> guest: Opening
 
 Guest and host draw secret powers a and b.  Each sends its ids x as H(x)^a (H(x)^b) in a random
-order, gets them back as H(x)^ab in a random order of the other's, and raises the other's ids
-itself.  Both hold the same two sets then, and count what is in both: the size, and not yet which.
-If it is too small both stop.  Otherwise each opens to the other where its common ids stood in the
-list it had sent, in ascending order of H(x)^ab: one order of the rows for both parties, which no
-file's order, id or label has any part in.
+order, and raises the other's itself.  The host returns digests of the guest's ids H(x)^ab in a fresh
+random order; the guest, which holds the host's, counts what is in both and tells the size: neither
+knows yet which.  If it is too small both stop.  Otherwise each opens to the other where its common
+ids stood in the list it had sent, in ascending order of the digests: one order of the rows for both
+parties, which no file's order, id or label has any part in.
 
 What each party learns, when both follow the protocol (decisional Diffie-Hellman in ristretto255,
 H a random oracle; Agrawal, Evfimievski, Srikant 2003):
@@ -28,16 +28,20 @@ H a random oracle; Agrawal, Evfimievski, Srikant 2003):
 Of an id that is not common neither learns anything, and as secrets and orders are fresh in every
 run, two runs cannot be linked but by the ids they found common.
 
+Bytes, for n and m ids of which c are common: 32 (n + m) for the lists, w n for digests of w bytes
+(`psi.digests`: 10 at a million each), n / 8 + 4 c for what was found and 4 c for the opening.  For
+n = m that is 74 bytes an id, and 8 more for each that is common.
+
 Limits.  A party may claim ids that it does not hold, and learns which of them the other does: one
 run tells on as many guesses as its list is long.  The size of the list, the minimum and the number
-of runs agreed are the brakes.  The guest goes first: a host that departs from the protocol may answer
-with points that the guest had returned to it and so feign a larger intersection, though it learns no
-id by that, or fall silent after the guest's opening and know which ids are common when the guest knows
-only how many.  Points that come back are compared as bytes, and are not checked to be elements.
+of runs agreed are the brakes.  The guest knows the size first, and may understate it or fall silent.
+To overstate it, it would have to prove that it holds H(x)^ab in full, of which it was shown a
+digest: it can for common ids, and for powers of them that it had sent as ids of its own.  What a
+party opens is not proven.  Digests are compared as bytes, and not checked to be of elements.
 
-Differs from the paper: twice blinded ids come back in a fresh order and are opened afterwards, so
-that the size is known, and may be refused, before anything else is; and of the orders no more is
-opened than the places of the common ids.
+Differs from the papers: twice blinded ids come back to one party only, cut to digests and in a fresh
+order, and are opened afterwards, so that the size is known, and may be refused, before anything else
+is; and of the orders no more is opened than the places of the common ids.
 
 This is the protocol of two parties: several hosts run that of `psi.several`, for a run of this one with
 each would tell the guest every pairwise intersection.
@@ -46,12 +50,13 @@ each would tell the guest every pairwise intersection.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
-from psi.group import SIZE, Group
+from psi.digests import Digests, ascending, common_places, digests, repeated, width
+from psi.group import SIZE, Group, Rows
 from psi.ristretto import REFERENCE, Blinder, Points, hash_to_group
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError, DataError
@@ -85,16 +90,34 @@ class BlindedIds(Message):
 
 @dataclass(frozen=True, slots=True)
 class TwiceBlindedIds(Message):
-    """H(x)^ab of the receiver's ids, in a random order of the sender's.
+    """Digests of H(x)^ab of the receiver's ids, in a random order of the sender's.
     Reveals: how many ids are common."""
 
-    points: Points
+    digests: Digests
+
+
+@dataclass(frozen=True, slots=True)
+class IntersectionSize(Message):
+    """c, the number of common ids.  Reveals: that, even if it is too small."""
+
+    ids: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Message):
+    """Which of the digests returned are common; where these ids stood in the list the receiver had
+    sent, by ascending digest; SHA-256 of their H(x)^ab, which shows that the sender found them.
+    Reveals: which of the receiver's ids the sender holds too, and the order of the rows."""
+
+    common: NDArray[np.bool_]
+    positions: NDArray[np.int32]
+    proof: Digests
 
 
 @dataclass(frozen=True, slots=True)
 class Opening(Message):
-    """Where each common id stood in the list the receiver had sent, by ascending H(x)^ab.
-    Reveals: which of the receiver's ids the sender holds too, and the order of the rows."""
+    """Where each common id stood in the list the receiver had sent, by ascending digest.
+    Reveals: which of the receiver's ids the sender holds too."""
 
     positions: NDArray[np.int32]
 
@@ -129,10 +152,12 @@ async def guest(
         await host.send(ours.blinded(k))
         ours.raise_theirs(await host.receive(BlindedIds), k)
     for k in range(chunks):
-        await host.send(ours.returned(k))
         ours.keep(await host.receive(TwiceBlindedIds), k)
-    await host.send(ours.opening(minimum))
-    return ours.opened(await host.receive(Opening))
+    found = ours.found()
+    await host.send(IntersectionSize(ours.size))
+    ours.require(minimum)
+    await host.send(found)
+    return ours.opened((await host.receive(Opening)).positions)
 
 
 async def host(
@@ -153,11 +178,14 @@ async def host(
         theirs = await guest.receive(BlindedIds)
         await guest.send(blinded)
         ours.raise_theirs(theirs, k)
+    ours.shuffle()
     for k in range(chunks):
-        ours.keep(await guest.receive(TwiceBlindedIds), k)
         await guest.send(ours.returned(k))
-    opening = ours.opening(minimum)
-    opened = ours.opened(await guest.receive(Opening))
+    ours.size = (await guest.receive(IntersectionSize)).ids
+    ours.require(minimum)
+    found = await guest.receive(Found)
+    opening = ours.opening(found)
+    opened = ours.opened(found.positions)
     await guest.send(opening)
     return opened
 
@@ -165,9 +193,12 @@ async def host(
 class _Side:
     """One party's secrets and both lists, from its first message to its last.
 
-    `sent[i]` is the row of the id sent i-th; `theirs` the peer's ids in the order received, and
-    `ours` our ids in the order returned, both twice blinded.
+    `sent[i]` is the row of the id sent i-th; `theirs` the peer's ids in the order received, twice
+    blinded.  The host returns digests of these in `order`; the guest keeps what it gets in `ours`.
     """
+
+    size: int
+    """How many ids are common."""
 
     def __init__(
         self, ids: NDArray[np.object_], rng: Randomness, domain: bytes, group: Group, peer: Peer
@@ -178,53 +209,78 @@ class _Side:
                 "alignment", f"{len(ids)} ids, at most {MAX_IDS} can be aligned", "split the list"
             )
         self.ids, self.rng, self.domain, self.peer = ids, rng, domain, peer
-        self.blinder = Blinder(rng, group)
+        self.blinder, self.group = Blinder(rng, group), group
         self.sent = rng.permutation(len(ids))
-        self.ours = np.empty((len(ids), SIZE), dtype=np.uint8)
 
     def expect(self, size: ListSize) -> int:
         """Make room for the peer's list; return the number of chunks in which both lists travel."""
+        self.width = width(len(self.ids), size.ids)
         self.theirs = np.empty((size.ids, SIZE), dtype=np.uint8)
-        self.order = self.rng.permutation(size.ids)
+        self.ours = np.empty((len(self.ids), self.width), dtype=np.uint8)
         self.chunks = -(-max(size.ids, len(self.ids)) // CHUNK)
         return self.chunks
 
     def blinded(self, k: int) -> BlindedIds:
         """Return the k-th part of H(x)^a, in the order of `sent`."""
         rows = self.sent[self._part(len(self.ids), k)]
-        return BlindedIds(self.blinder.blind(hash_to_group(self.ids[rows], self.domain)))
+        return BlindedIds(self.blinder.blind(hash_to_group(self.ids[rows], self.domain, self.group)))
 
     def raise_theirs(self, received: BlindedIds, k: int) -> None:
         """Keep the k-th part of the peer's ids, raised to our secret as well."""
-        part = self._checked(received.points, len(self.theirs), k)
+        part = self._checked(len(received.points), len(self.theirs), k)
         try:
             raised = self.blinder.blind(received.points)
         except ValueError as error:
             raise self.peer.blame(f"chunk {k} of its ids: {error}") from None
         self.theirs[part] = raised.rows
 
+    def shuffle(self) -> None:
+        """Draw the order in which the peer's ids go back; blame a peer that sent one twice to count twice."""
+        if repeated(digests(self.theirs, self.width)):
+            raise self.peer.blame("sent an id twice")
+        self.order = self.rng.permutation(len(self.theirs))
+
     def returned(self, k: int) -> TwiceBlindedIds:
         """Return the k-th part of the peer's ids, twice blinded, in an order of our own."""
-        return TwiceBlindedIds(Points(self.theirs[self.order[self._part(len(self.theirs), k)]]))
+        rows = self.theirs[self.order[self._part(len(self.theirs), k)]]
+        return TwiceBlindedIds(Digests(digests(rows, self.width)))
 
     def keep(self, received: TwiceBlindedIds, k: int) -> None:
         """Keep the k-th part of our ids as the peer returned them."""
-        self.ours[self._checked(received.points, len(self.ours), k)] = received.points.rows
+        part = self._checked(len(received.digests), len(self.ours), k)
+        if received.digests.rows.shape[1] != self.width:
+            raise self.peer.blame(f"chunk {k} holds other digests than of {self.width} bytes")
+        self.ours[part] = received.digests.rows
 
-    def opening(self, minimum: int) -> Opening:
-        """Compare both lists; return the peer's positions of what is common, unless it is too little."""
+    def found(self) -> Found:
+        """Compare both lists, and set `size`; return what is common."""
         try:
-            positions = common_positions(self.theirs, self.ours)
+            positions, places = common_places(digests(self.theirs, self.width), self.ours)
         except ValueError as error:
-            raise self.peer.blame(str(error)) from None
+            what = "sent an id twice" if str(error) == "left" else "returned an id of ours twice"
+            raise self.peer.blame(what) from None
         self.size = len(positions)
+        common = np.zeros(len(self.ours), dtype=np.bool_)
+        common[places] = True
+        return Found(common, positions.astype(np.int32), _proof(self.theirs[positions]))
+
+    def require(self, minimum: int) -> None:
+        """Refuse an intersection that is too small."""
         if self.size < minimum:
             raise _too_few(self.size, minimum, self.peer)
+
+    def opening(self, found: Found) -> Opening:
+        """Return the peer's positions of what it has found, once it has shown that it did."""
+        if found.common.shape != self.order.shape or np.count_nonzero(found.common) != self.size:
+            raise self.peer.blame(f"found others than {self.size} of {len(self.order)} ids common")
+        positions = self.order[found.common]
+        positions = positions[ascending(digests(self.theirs[positions], self.width))]
+        if found.proof.rows.tobytes() != _proof(self.theirs[positions]).rows.tobytes():
+            raise self.peer.blame("claims common ids that it does not hold")
         return Opening(positions.astype(np.int32))
 
-    def opened(self, opening: Opening) -> Alignment:
+    def opened(self, positions: NDArray[np.int32]) -> Alignment:
         """Return our rows at the positions the peer has opened."""
-        positions = opening.positions
         if positions.shape != (self.size,):
             raise self.peer.blame(f"opened {positions.size} positions of {self.size} common ids")
         if self.size and not 0 <= positions.min() <= positions.max() < len(self.ids):
@@ -236,38 +292,16 @@ class _Side:
     def _part(self, n: int, k: int) -> slice:
         return slice(n * k // self.chunks, n * (k + 1) // self.chunks)
 
-    def _checked(self, points: Points, n: int, k: int) -> slice:
+    def _checked(self, count: int, n: int, k: int) -> slice:
         part = self._part(n, k)
-        if len(points) != part.stop - part.start:
-            raise self.peer.blame(f"chunk {k} holds {len(points)} ids instead of {part.stop - part.start}")
+        if count != part.stop - part.start:
+            raise self.peer.blame(f"chunk {k} holds {count} ids instead of {part.stop - part.start}")
         return part
 
 
-def common_positions(theirs: NDArray[np.uint8], ours: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return where the rows of `theirs` stand that `ours` has too, by ascending row.
-
-    Neither may repeat a row: ValueError.
-    """
-    both = np.concatenate([theirs, ours])
-    heads = both[:, :8].copy().view(">u8").ravel().astype(np.uint64)
-    order = np.argsort(heads, kind="stable")
-    equal = _repeated(heads, order)
-    if np.any(both[order[equal]] != both[order[equal + 1]]):  # different rows with one head
-        keys = both.view(f"V{SIZE}").ravel()  # void compares bytes; a text dtype would lose zeros at the end
-        order = np.argsort(keys, kind="stable")
-        equal = _repeated(keys, order)
-    first, second = order[equal], order[equal + 1]
-    if np.any(first >= len(theirs)):
-        raise ValueError("returned an id of ours twice")
-    if np.any(second < len(theirs)):
-        raise ValueError("sent an id twice")
-    return first
-
-
-def _repeated(keys: NDArray[Any], order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the places in the order whose key is that of the next."""
-    ordered = keys[order]
-    return np.flatnonzero(ordered[:-1] == ordered[1:])
+def _proof(elements: Rows) -> Digests:
+    """Return one digest, SHA-256, of all these elements."""
+    return Digests(np.frombuffer(sha256(elements.tobytes()).digest(), dtype=np.uint8)[None])
 
 
 def _too_few(size: int, minimum: int, peer: Peer) -> ContractError:

@@ -1,6 +1,6 @@
 """What private set intersection does with the group, ristretto255 (RFC 9496).
 
-An id becomes an element by `hash_to_ristretto255` (RFC 9380, appendix B; the HashToGroup of RFC 9497):
+An id becomes an element by hash_to_ristretto255 (RFC 9380, appendix B; the HashToGroup of RFC 9497):
 
     H(x) = from_uniform_bytes(expand_message_xmd(SHA-512, utf8(x), DST, 64))
 
@@ -13,14 +13,13 @@ Elements are computed behind the seam of `psi.group`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha512
 
 import numpy as np
 from numpy.typing import NDArray
 
-from psi.group import ORDER, SIZE, UNIFORM, Group, Rows, Sodium
+from psi.group import ORDER, SIZE, Group, Rows, Sodium
 from vfl.crypto.randomness import Randomness
 
 DST = b"vfl-psi-v1-ristretto255_XMD:SHA-512_R255MAP_RO_"
@@ -107,31 +106,12 @@ class Blinder:
         return Points(self._group.raised(points.rows, self._scalar))
 
 
-def hash_to_group(ids: Sequence[str] | NDArray[np.object_], domain: bytes) -> Hashed:
+def hash_to_group(
+    ids: Sequence[str] | NDArray[np.object_], domain: bytes, group: Group = REFERENCE
+) -> Hashed:
     """Return H(x) of every id; different domains give unrelated elements."""
-    return hash_to_ristretto255(map(str.encode, ids), DST + domain)
+    return Hashed(group.expanded(list(map(str.encode, ids)), DST + domain))
 
 
-def hash_to_ristretto255(messages: Iterable[bytes], dst: bytes) -> Hashed:
-    """Return the element of every message under a domain separation tag (RFC 9380, appendix B).
-
-    expand_message_xmd(SHA-512, m, dst, 64) is one block, b_1 (RFC 9380, 5.3.1).
-    """
-    if len(dst) > 255:
-        dst = sha512(b"H2C-OVERSIZE-DST-" + dst).digest()
-    dst_prime = dst + bytes([len(dst)])
-    z_pad, after, last = (
-        sha512(bytes(128)),
-        (64).to_bytes(2, "big") + b"\x00" + dst_prime,
-        b"\x01" + dst_prime,
-    )
-    found = []
-    for message in messages:
-        b_0 = z_pad.copy()
-        b_0.update(message + after)
-        found.append(sha512(b_0.digest() + last).digest())
-    return Hashed(_rows(b"".join(found), UNIFORM))
-
-
-def _rows(data: bytes, width: int = SIZE) -> Rows:
-    return np.frombuffer(data, dtype=np.uint8).reshape(-1, width)
+def _rows(data: bytes) -> Rows:
+    return np.frombuffer(data, dtype=np.uint8).reshape(-1, SIZE)

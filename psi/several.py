@@ -65,7 +65,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from psi.ecdh import MAX_IDS, Alignment, common_positions
+from psi.digests import common_places, repeated
+from psi.ecdh import MAX_IDS, Alignment
 from psi.group import SIZE, Group, Rows
 from psi.ristretto import REFERENCE, Blinder, Points, hash_to_group
 from vfl.crypto.randomness import Randomness
@@ -165,7 +166,7 @@ async def guest(
 ) -> Alignment:
     """Learn which of our distinct ids all hosts hold too, if at least `minimum` are; tell them as much."""
     count = len(hosts)
-    ours = _OwnList(ids, rng, domain, Blinder(rng, group))
+    ours = _OwnList(ids, rng, domain, group, Blinder(rng, group))
     own = _filled(ours.blinded(), len(ids))
     lists = [await _sent_by(host) for host in hosts]
     for step in range(1, count):  # host j has the list of host j - step
@@ -203,7 +204,7 @@ async def host(
     group: Group = REFERENCE,
 ) -> Alignment:
     """Learn which of our distinct ids all parties hold, if at least `minimum` are; `hosts`: with us."""
-    ours = _OwnList(ids, rng, domain, Blinder(rng, group))
+    ours = _OwnList(ids, rng, domain, group, Blinder(rng, group))
     await guest.send(OwnSize(len(ids)))
     for points in ours.blinded():
         await guest.send(OwnIds(points))
@@ -219,18 +220,20 @@ async def host(
 class _OwnList:
     """A party's own ids, its secret, and the order in which they are sent."""
 
-    def __init__(self, ids: NDArray[np.object_], rng: Randomness, domain: bytes, blinder: Blinder) -> None:
+    def __init__(
+        self, ids: NDArray[np.object_], rng: Randomness, domain: bytes, group: Group, blinder: Blinder
+    ) -> None:
         assert len(set(ids)) == len(ids), "ids must be distinct"
         if len(ids) > MAX_IDS:
             what = f"{len(ids)} ids, at most {MAX_IDS} can be aligned"
             raise DataError("alignment", what, "split the list")
-        self.ids, self.domain, self.blinder = ids, domain, blinder
+        self.ids, self.domain, self.group, self.blinder = ids, domain, group, blinder
         self.order = rng.permutation(len(ids))
 
     def blinded(self) -> Iterator[Points]:
         """Yield H(x) to our secret, chunk by chunk."""
         for part in _parts(len(self.ids)):
-            yield self.blinder.blind(hash_to_group(self.ids[self.order[part]], self.domain))
+            yield self.blinder.blind(hash_to_group(self.ids[self.order[part]], self.domain, self.group))
 
     def rows(self, places: Places) -> Alignment:
         """Return the rows of the ids that were sent at these places."""
@@ -286,13 +289,13 @@ def _in_all(lists: list[Rows]) -> Rows:
     """Return the rows that every list has, in ascending order."""
     common = lists[0]
     for rows in lists[1:]:
-        common = common[common_positions(common, rows)]
+        common = common[common_places(common, rows)[0]]
     return common
 
 
 def _places(common: Rows, rows: Rows) -> Places:
     """Return where common rows, in ascending order, stand in a list that has them."""
-    return common_positions(rows, common).astype(np.int32)
+    return common_places(rows, common)[0].astype(np.int32)
 
 
 def _raise(rows: Rows, blinder: Blinder, peer: Peer, what: str) -> None:
@@ -323,10 +326,8 @@ def _whole(points: Points, part: slice, peer: Peer) -> Rows:
 
 
 def _require_distinct(rows: Rows, peer: Peer) -> None:
-    try:
-        common_positions(rows, rows[:0])
-    except ValueError as error:
-        raise peer.blame(str(error)) from None
+    if repeated(rows):
+        raise peer.blame("sent an id twice")
 
 
 def _checked(places: Places, size: int, n: int, peer: Peer) -> Places:

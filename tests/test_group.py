@@ -69,6 +69,15 @@ def test_powers_of_the_generator_are_those_of_the_standard(single: Group) -> Non
         assert single.raised(rows(GENERATOR), exponent).tobytes() == encoding
 
 
+@pytest.mark.parametrize("size", [0, 12, 46, 47, 100, 117, 118, 253, 255, 256, 1000])
+def test_messages_of_any_lengths_expand_as_by_hashlib(group: Group, size: int) -> None:
+    dst = stream(size, "dst")
+    messages = [stream(k % 300, f"{k}") for k in range(600)] + [stream(k * k, f"{k}") for k in range(60)]
+    np.testing.assert_array_equal(group.expanded(messages, dst), Sodium().expanded(messages, dst))
+    for n in (0, 1, 7, 8, 9):
+        assert group.expanded(messages[:n], dst).tobytes() == Sodium().expanded(messages[:n], dst).tobytes()
+
+
 def test_uniform_bytes_map_to_the_elements_of_the_standard(single: Group) -> None:
     vectors = VECTORS["from_uniform_bytes"]
     mapped = single.mapped(rows(*(bytes.fromhex(vector["uniform"]) for vector in vectors)))

@@ -12,7 +12,8 @@ from seeded import Seeded
 from shared_data import shared
 
 from psi import ecdh
-from psi.ecdh import MAX_IDS, BlindedIds, ListSize, Opening, TwiceBlindedIds, common_positions
+from psi.digests import Digests, width
+from psi.ecdh import MAX_IDS, BlindedIds, Found, IntersectionSize, ListSize, Opening, TwiceBlindedIds
 from psi.group import Sodium, best
 from psi.ristretto import Blinder, Points, hash_to_group
 from vfl.crypto.randomness import Randomness
@@ -60,8 +61,12 @@ def sent(transcript, kind, sender):
     return [s.message for s in transcript.views[sender] if s.sender == sender and type(s.message) is kind]
 
 
-def sent_rows(transcript, kind, sender):
-    return np.concatenate([message.points.rows for message in sent(transcript, kind, sender)])
+def sent_rows(transcript, sender):
+    return np.concatenate([message.points.rows for message in sent(transcript, BlindedIds, sender)])
+
+
+def returned_rows(transcript):
+    return np.concatenate([message.digests.rows for message in sent(transcript, TwiceBlindedIds, "host")])
 
 
 @settings(max_examples=40, deadline=None)
@@ -120,7 +125,7 @@ def test_a_small_intersection_stops_both_before_anything_is_opened(minimum, open
         "host": until_refused(host(names(2, 3, 4, 5, 6), minimum=minimum)),
     }
     transcript = run_in_memory(roles)
-    assert bool(sent(transcript, Opening, "guest") + sent(transcript, Opening, "host")) is opened
+    assert bool(sent(transcript, Found, "guest") + sent(transcript, Opening, "host")) is opened
     for role, result in transcript.results.items():
         assert follows_ladder(ecdh.__doc__, role, transcript.views[role])
         assert isinstance(result, ContractError) is not opened
@@ -146,9 +151,11 @@ def test_parties_of_different_contracts_find_nothing():
 def plain_fields(transcript, role):
     """What a role was told in the clear."""
     got = [s.message for s in transcript.views[role] if s.to == role]
-    sizes = [message.ids for message in got if isinstance(message, ListSize)]
-    positions = [message.positions.tolist() for message in got if isinstance(message, Opening)]
-    assert all(isinstance(message, ListSize | Opening | BlindedIds | TwiceBlindedIds) for message in got)
+    sizes = [message.ids for message in got if isinstance(message, ListSize | IntersectionSize)]
+    positions = [message.positions.tolist() for message in got if isinstance(message, Found | Opening)]
+    positions += [message.common.tolist() for message in got if isinstance(message, Found)]
+    sealed = BlindedIds | TwiceBlindedIds
+    assert all(isinstance(message, ListSize | IntersectionSize | Found | Opening | sealed) for message in got)
     return sizes, positions
 
 
@@ -165,10 +172,20 @@ def test_a_view_depends_on_the_other_partys_ids_only_through_the_common_ones():
 
 def test_the_ledger_counts_the_sizes_and_one_position_a_common_id():
     transcript = run_in_memory({"guest": guest(names(1, 2, 3)), "host": host(names(2, 3, 4, 5))})
-    for role in ("guest", "host"):
-        entries = {entry["message"]: entry for entry in transcript.ledgers[role].as_json()}
-        numbers = {name: entry["plain_numbers"] for name, entry in entries.items()}
-        assert numbers == {"ListSize": 1, "BlindedIds": 0, "TwiceBlindedIds": 0, "Opening": 2}
+    numbers = {
+        role: {entry["message"]: entry["plain_numbers"] for entry in transcript.ledgers[role].as_json()}
+        for role in ("guest", "host")
+    }
+    assert numbers["guest"] == {"ListSize": 1, "BlindedIds": 0, "IntersectionSize": 1, "Found": 3 + 2}
+    assert numbers["host"] == {"ListSize": 1, "BlindedIds": 0, "TwiceBlindedIds": 0, "Opening": 2}
+
+
+def test_an_id_costs_no_more_bytes_than_the_docstring_says():
+    ids = names(*range(3000))
+    transcript = run_in_memory({"guest": guest(ids[:2000]), "host": host(ids[1000:])})
+    expected = 2000 * (32 + 32 + width(2000, 2000) + 1 / 8) + 1000 * (4 + 4)
+    overhead = sum(len(data) for _, _, data in transcript.wire) - expected
+    assert 0 < overhead < 1000
 
 
 def test_no_point_is_unblinded_repeated_or_met_again_in_another_run():
@@ -177,10 +194,10 @@ def test_no_point_is_unblinded_repeated_or_met_again_in_another_run():
         run_in_memory({"guest": guest(ids, rng=rng), "host": host(ids, rng=rng)})
         for rng in [Randomness()] * 2
     ]
-    blinded = [sent_rows(run, BlindedIds, role) for run in runs for role in ("guest", "host")]
-    twice = [sent_rows(run, TwiceBlindedIds, "guest") for run in runs]
-    rows = [row.tobytes() for row in chain(*blinded, *twice)]
-    rows += [row.tobytes() for row in hash_to_group(ids, DOMAIN).elements()]
+    elements = [sent_rows(run, role) for run in runs for role in ("guest", "host")]
+    elements.append(hash_to_group(ids, DOMAIN).elements())
+    rows = [row[1:9].tobytes() for row in chain(*elements)]
+    rows += [row[:8].tobytes() for row in chain(*map(returned_rows, runs))]
     assert len(set(rows)) == len(rows)
 
 
@@ -189,9 +206,9 @@ def test_orders_are_unbiased():
     sent_first, agreed, returned = ({} for _ in range(3))
     for seed in range(300):
         transcript = run_in_memory({"guest": guest(ids, seed=seed), "host": host(ids, seed=~seed)})
-        blinded = sent_rows(transcript, BlindedIds, "guest")
-        raised = Blinder(Seeded(~seed)).blind(Points(blinded)).rows.tolist()
-        back = [raised.index(row) for row in sent_rows(transcript, TwiceBlindedIds, "host").tolist()]
+        blinded = sent_rows(transcript, "guest")
+        raised = Blinder(Seeded(~seed)).blind(Points(blinded)).rows[:, 1:9].tolist()
+        back = [raised.index(row) for row in returned_rows(transcript).tolist()]
         clear = Blinder(Seeded(seed)).blind(hash_to_group(ids, DOMAIN)).rows.tolist()
         for counts, order in [
             (sent_first, [clear.index(row) for row in blinded.tolist()]),
@@ -229,8 +246,50 @@ def forged(kind, **fields):
 def row_set(points, row, value):
     rows = points.rows.copy()
     rows[row] = value
-    return Points(rows)
+    return type(points)(rows)
 
+
+def short(points):
+    return type(points)(points.rows[1:])
+
+
+GUEST_CHEATS = {
+    "more common ids": (
+        IntersectionSize,
+        lambda m: IntersectionSize(m.ids + 1),
+        "found others than 4 of 5 ids common",
+    ),
+    "fewer common ids": (
+        IntersectionSize,
+        lambda m: IntersectionSize(m.ids - 1),
+        "found others than 2 of 5 ids common",
+    ),
+    "others in common": (Found, lambda m: replace(m, common=~m.common[[0, 0, 1, 2, 3]]), "found others"),
+    "a table of flags": (Found, lambda m: replace(m, common=m.common[None]), "found others than 3 of 5"),
+    "a forged proof": (Found, lambda m: replace(m, proof=row_set(m.proof, 0, 7)), "that it does not hold"),
+    "a short proof": (Found, lambda m: replace(m, proof=Digests(m.proof.rows[:, :8])), "does not hold"),
+    "ids not held": (Found, lambda m: replace(m, common=np.roll(m.common, 1)), "that it does not hold"),
+    "an id twice": (BlindedIds, lambda m: BlindedIds(row_set(m.points, 1, m.points.rows[0])), "an id twice"),
+}
+
+HOST_CHEATS = {
+    "an id twice": (BlindedIds, lambda m: BlindedIds(row_set(m.points, 1, m.points.rows[0])), "an id twice"),
+    "fewer returned": (
+        TwiceBlindedIds,
+        lambda m: TwiceBlindedIds(short(m.digests)),
+        "holds 4 ids instead of 5",
+    ),
+    "longer digests": (
+        TwiceBlindedIds,
+        lambda m: TwiceBlindedIds(Digests(np.repeat(m.digests.rows, 2, axis=1))),
+        "holds other digests than of 8 bytes",
+    ),
+    "one returned twice": (
+        TwiceBlindedIds,
+        lambda m: TwiceBlindedIds(row_set(m.digests, 1, m.digests.rows[0])),
+        "returned an id of ours twice",
+    ),
+}
 
 CHEATS = {
     "a negative size": (ListSize, lambda m: forged(ListSize, ids=-1), "malformed ListSize"),
@@ -240,52 +299,58 @@ CHEATS = {
     "no points": (BlindedIds, lambda m: BlindedIds(Points(m.points.rows[:0])), "holds 0 ids instead of 5"),
     "an invalid point": (BlindedIds, lambda m: BlindedIds(row_set(m.points, 3, 255)), "point 3 is"),
     "the identity": (BlindedIds, lambda m: BlindedIds(row_set(m.points, 2, 0)), "point 2 is the identity"),
-    "an id twice": (
-        BlindedIds,
-        lambda m: BlindedIds(row_set(m.points, 1, m.points.rows[0])),
-        "sent an id twice",
-    ),
     "another kind": (
         BlindedIds,
-        lambda m: TwiceBlindedIds(m.points),
-        "sent TwiceBlindedIds, expected BlindedIds",
+        lambda m: ListSize(5),
+        "sent ListSize, expected BlindedIds",
     ),
-    "fewer returned": (TwiceBlindedIds, lambda m: replace(m, points=Points(m.points.rows[1:])), "instead of"),
-    "one returned twice": (
-        TwiceBlindedIds,
-        lambda m: replace(m, points=row_set(m.points, 1, m.points.rows[0])),
-        "returned an id of ours twice",
-    ),
-    "a position twice": (Opening, lambda m: Opening(m.positions[[0, 0, 1]]), "opened a position twice"),
-    "too few positions": (Opening, lambda m: Opening(m.positions[:2]), "opened 2 positions of 3 common ids"),
-    "a table of positions": (Opening, lambda m: Opening(m.positions[None]), "opened 3 positions of 3"),
-    "a negative position": (Opening, lambda m: Opening(m.positions - np.int32(9)), "outside our list"),
-    "a position too far": (Opening, lambda m: Opening(m.positions + np.int32(9)), "outside our list"),
 }
+
+OPENINGS = {
+    "a position twice": (lambda m: m.positions[[0, 0, 1]], "opened a position twice"),
+    "too few positions": (lambda m: m.positions[:2], "opened 2 positions of 3 common ids"),
+    "a table of positions": (lambda m: m.positions[None], "opened 3 positions of 3"),
+    "a negative position": (lambda m: m.positions - np.int32(9), "outside our list"),
+    "a position too far": (lambda m: m.positions + np.int32(9), "outside our list"),
+}
+
+
+def blamed(cheater, kind, change, message):
+    """Whether the honest party blames the cheater with these words."""
+    roles = {"guest": guest(names(1, 2, 3, 4, 5)), "host": host(names(3, 4, 5, 6, 7))}
+    cheating = tampered(roles[cheater], lambda m: change(m) if type(m) is kind else m)
+    with pytest.raises(ProtocolError, match=message) as caught:
+        run_in_memory(roles | {cheater: cheating})
+    return caught.value.peer == cheater
 
 
 @pytest.mark.parametrize("cheater", ["guest", "host"])
 @pytest.mark.parametrize("cheat", CHEATS)
 def test_who_breaks_the_protocol_is_blamed(cheater, cheat):
-    kind, change, message = CHEATS[cheat]
-    roles = {"guest": guest(names(1, 2, 3, 4, 5)), "host": host(names(3, 4, 5, 6, 7))}
-    cheating = tampered(roles[cheater], lambda m: change(m) if type(m) is kind else m)
-    with pytest.raises(ProtocolError, match=message) as caught:
-        run_in_memory(roles | {cheater: cheating})
-    assert caught.value.peer == cheater
+    assert blamed(cheater, *CHEATS[cheat])
+
+
+@pytest.mark.parametrize("cheat", GUEST_CHEATS)
+def test_a_guest_that_tells_of_the_intersection_what_is_not_true_is_blamed(cheat):
+    assert blamed("guest", *GUEST_CHEATS[cheat])
+
+
+@pytest.mark.parametrize("cheat", HOST_CHEATS)
+def test_a_host_that_returns_what_it_did_not_get_is_blamed(cheat):
+    assert blamed("host", *HOST_CHEATS[cheat])
+
+
+@pytest.mark.parametrize(("cheater", "kind"), [("guest", Found), ("host", Opening)])
+@pytest.mark.parametrize("cheat", OPENINGS)
+def test_who_opens_what_cannot_be_is_blamed(cheater, kind, cheat):
+    change, message = OPENINGS[cheat]
+    assert blamed(cheater, kind, lambda m: replace(m, positions=change(m)), message)
 
 
 def test_a_list_longer_than_the_bound_is_our_own_fault(monkeypatch):
     monkeypatch.setattr(ecdh, "MAX_IDS", 3)
     with pytest.raises(DataError, match="4 ids, at most 3"):
         run_in_memory({"guest": guest(names(1, 2, 3, 4))})
-
-
-def test_rows_that_end_in_zeros_are_told_apart():
-    rows = np.zeros((3, 32), dtype=np.uint8)
-    rows[1, 30], rows[2, 0] = 1, 1
-    assert common_positions(rows, rows[[2, 0]]).tolist() == [0, 2]
-    assert common_positions(rows[:0], rows[:0]).tolist() == []
 
 
 def test_an_alignment_shows_its_size_only():

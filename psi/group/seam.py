@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from hashlib import sha512
 from typing import Protocol
 
 import numpy as np
@@ -27,6 +29,10 @@ class Group(Protocol):
     encoding and on the identity, whose every power is the identity again.
     """
 
+    def expanded(self, messages: Sequence[bytes], dst: bytes) -> Rows:
+        """Return expand_message_xmd(SHA-512, message, dst, 64) of every message (RFC 9380, 5.3.1)."""
+        ...
+
     def mapped(self, uniform: Rows) -> Rows:
         """Return the element of every 64 uniform bytes (RFC 9496, 4.3.4)."""
         ...
@@ -38,6 +44,14 @@ class Group(Protocol):
     def mapped_and_raised(self, uniform: Rows, scalar: int) -> Rows:
         """Return `raised(mapped(uniform), scalar)`."""
         ...
+
+
+def framed(dst: bytes) -> tuple[bytes, bytes]:
+    """Return what follows the message in b_0, and b_0 in b_1 = expand_message_xmd of 64 bytes, one block."""
+    if len(dst) > 255:
+        dst = sha512(b"H2C-OVERSIZE-DST-" + dst).digest()
+    dst_prime = dst + bytes([len(dst)])
+    return UNIFORM.to_bytes(2, "big") + b"\x00" + dst_prime, b"\x01" + dst_prime
 
 
 def refused(index: int) -> ValueError:

@@ -4,6 +4,7 @@
     curve       points, and their powers
     encoding    from bytes to points and back
     kernels     what is called from Python
+    sha512      from ids to uniform bytes
     backend     `Ifma`, the seam's operations
 
 The lanes, the compiler's options, the folder of compiled code and the gate are those of
