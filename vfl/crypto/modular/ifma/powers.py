@@ -92,33 +92,55 @@ def fill_table(
     X: Words,
     B: Words,
     T: Words,
+    entries: Integers,
 ) -> None:
-    """table[start + d] = the product of the bases whose bits are set in d; base b is at[] + b rows."""
+    """table[start + d] = the product of the bases whose bits are set in d, as eight stored rows.
+
+    Base b is at[] + b rows.
+    """
     row = 2 * limbs_of(K)
-    pair = 8 * row
-    copy(table, start, one, 0, pair)
+    point_at_entry(entries, start, 0, row)
+    scatter(table, entries, one, row)
     for b in range(bases):
         gather(B, 0, c, at, row)
-        copy(table, start + (pair << b), B, 0, pair)
+        point_at_entry(entries, start, 1 << b, row)
+        scatter(table, entries, B, row)
         for d in range(1, 1 << b):
-            copy(X, 0, table, start + pair * d, pair)
+            point_at_entry(entries, start, d, row)
+            gather(X, 0, table, entries, row)
             times(X, X, B, K, T)
-            copy(table, start + pair * ((1 << b) + d), X, 0, pair)
+            point_at_entry(entries, start, (1 << b) + d, row)
+            scatter(table, entries, X, row)
         for k in range(8):
             at[k] += row
 
 
 @device
-def pick(
-    B: Words, table: Words, start: int, e: Integers, q: int, j: int, bases: int, t: int, first: int, end: int
+def point_at_entry(entries: Integers, start: int, d: int, row: int) -> None:
+    """Point at the eight rows of entry d of a table."""
+    for k in range(8):
+        entries[k] = start + (8 * d + k) * row
+
+
+@device
+def choose(
+    entries: Integers,
+    start: int,
+    e: Integers,
+    q: int,
+    j: int,
+    bases: int,
+    t: int,
+    first: int,
+    end: int,
+    row: int,
 ) -> None:
-    """B = in each lane, the entry of its row's bits t of the exponents of bases j, j + 1, ..."""
+    """Point at each row's entry for its bits t of the exponents of bases j, j + 1, ..."""
     for k in range(8):
         d = 0
         for b in range(bases):
             d |= ((e[min(first + k, end - 1) * q + j + b] >> t) & 1) << b
-        for i in range(k, B.size, 8):
-            B[i] = table[start + d * B.size + i]
+        entries[k] = start + (8 * d + k) * row
 
 
 @entry(ROWS, ROWS, SIGNED, INTEGER, INTEGER, INTEGER, ROWS, INTEGER, INTEGER, ROWS, ROWS)
@@ -140,18 +162,19 @@ def powers(
     pair, groups = 8 * row, -(-q // group)
     table = scratch((groups * pair) << group)
     X, B, T, D = scratch(pair), scratch(pair), accumulators(K), scratch(pair)
-    at = np.empty(8, np.int64)
+    at, entries = np.empty(8, np.int64), np.empty(8, np.int64)
     for i in range(first, end, 8):
         for g in range(groups):
             bases_at(at, i, end, q, g * group, row)
-            fill_table(table, (g * pair) << group, c, at, min(group, q - g * group), one, K, X, B, T)
+            fill_table(table, (g * pair) << group, c, at, min(group, q - g * group), one, K, X, B, T, entries)
         point(at, i - first, i - first + 8, row)
         gather(X, 0, inverse, at, row)
         for t in range(bits - 1, -1, -1):
             square(X, X, K, T, D)
             for g in range(groups):
                 j = g * group
-                pick(B, table, (g * pair) << group, e, q, j, min(group, q - j), t, i, end)
+                choose(entries, (g * pair) << group, e, q, j, min(group, q - j), t, i, end, row)
+                gather(B, 0, table, entries, row)
                 times(X, X, B, K, T)
         point(at, i, end, row)
         scatter(out, at, X, row)
