@@ -24,7 +24,10 @@ from vfl.crypto.modular.pairs import ONE, Pairs, divide, load, store
 from vfl.crypto.modular.residues import Residues, width_of
 
 SMALL = 128
-"""Batches of fewer rows than this stay in the calling thread."""
+"""Fewer rows than this for each thread stay in the calling thread."""
+
+SHORT = 2048
+"""The same where a row takes a product or two: a millisecond's work."""
 
 CHUNKS = 4
 """Chunks for each thread: enough to even out their ends."""
@@ -60,7 +63,7 @@ class Ifma:
         m, out = _modulus(a, n), np.empty(a.shape, np.uint8)
         assert a.shape == b.shape
         x, y, z = words(a), words(b), words(out)
-        self._map(len(a), lambda i, j: conversion.multiply(z, x, y, m.words, i, j, m.R2, m.K))
+        self._map(len(a), lambda i, j: conversion.multiply(z, x, y, m.words, i, j, m.R2, m.K), SHORT)
         return out
 
     def product(self, c: Pairs, n: int) -> Pairs:
@@ -162,27 +165,31 @@ class Ifma:
         """Factors times powers of the base of a table."""
         e, f, out = np.ascontiguousarray(exponents).ravel(), words(factors), np.empty(factors.shape, np.uint8)
         size, z = exponents.shape[1], words(out)
-        self._map(len(out), lambda i, j: fixed_base.powers(z, table, e, size, f, m.words, i, j, m.one, m.K))
+        self._map(
+            len(out),
+            lambda i, j: fixed_base.powers(z, table, e, size, f, m.words, i, j, m.one, m.K),
+            least=max(SMALL, SHORT // size),
+        )
         return out
 
     def _limbs(self, c: Pairs, m: Modulus) -> Words:
         """c in limbs as it stands, and one more row that holds one in Montgomery form."""
         out, x = empty((len(c) + 1) * m.row), words(c)
-        self._map(len(c), lambda i, j: conversion.to_limbs(out, x, m.words, m.limbs, i, j))
+        self._map(len(c), lambda i, j: conversion.to_limbs(out, x, m.words, m.limbs, i, j), SHORT)
         out[-m.row :] = m.one[::8]
         return out
 
     def _stored(self, c: Pairs, m: Modulus) -> Words:
         """c in Montgomery form, and one more row that holds one."""
         out, x = empty((len(c) + 1) * m.row), words(c)
-        self._map(len(c), lambda i, j: conversion.to_stored(out, x, m.words, i, j, m.R2, m.K))
+        self._map(len(c), lambda i, j: conversion.to_stored(out, x, m.words, i, j, m.R2, m.K), SHORT)
         out[-m.row :] = m.one[::8]
         return out
 
     def _wire(self, rows: Words, m: Modulus) -> Pairs:
         out = np.empty((len(rows) // m.row, 16 * m.words), np.uint8)
         z = words(out)
-        self._map(len(out), lambda i, j: conversion.to_wire(z, rows, m.words, i, j, m.K))
+        self._map(len(out), lambda i, j: conversion.to_wire(z, rows, m.words, i, j, m.K), SHORT)
         return out
 
     def _segments(self, rows: Words, codes: Integers, sizes: Integers, m: Modulus) -> Words:
@@ -247,8 +254,17 @@ class Ifma:
                 work(0, count)
             return
         cuts = [count * i // pieces & ~7 for i in range(pieces)] + [count]
-        with ThreadPoolExecutor(self.workers) as pool:
-            list(pool.map(lambda cut: work(*cut), itertools.pairwise(cuts)))
+        shared = iter(list(itertools.pairwise(cuts)))  # threads take from it while they hold the lock
+
+        def rest() -> None:
+            for first, end in shared:
+                work(first, end)
+
+        with ThreadPoolExecutor(self.workers - 1) as pool:
+            others = [pool.submit(rest) for _ in range(self.workers - 1)]
+            rest()  # the caller works as well: another thread takes a moment to start
+            for other in others:
+                other.result()
 
 
 def _modulus(c: Pairs, n: int) -> Modulus:
