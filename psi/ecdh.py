@@ -285,7 +285,9 @@ class _Side:
             raise self.peer.blame(f"opened {positions.size} positions of {self.size} common ids")
         if self.size and not 0 <= positions.min() <= positions.max() < len(self.ids):
             raise self.peer.blame("opened a position outside our list")
-        if len(np.unique(positions)) != self.size:
+        opened = np.zeros(len(self.ids), dtype=np.bool_)
+        opened[positions] = True
+        if np.count_nonzero(opened) != self.size:
             raise self.peer.blame("opened a position twice")
         return Alignment(self.sent[positions])
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from vfl.crypto.modular.ifma import gate
 
 P = 2**255 - 19
-LARGEST = 2**51 + 2**18 - 1
-EDGES = [0, 1, 2**51 - 20, 2**51 - 19, 2**51 - 18, 2**51 - 1, 2**51, LARGEST]
+LARGEST = 2**52 - 1, 2**47 + 2**12
+EDGES = [0, 1, 2**52 - 20, 2**52 - 19, 2**52 - 18, 2**51, 2**52 - 1]
+TOP_EDGES = [0, 1, 2**47 - 2, 2**47 - 1, 2**47, LARGEST[1]]
 OPERATIONS = "product", "square", "difference", "negative", "canonical", "wide difference"
 Words = NDArray[np.uint64]
 Compute = Callable[[Words, Words, Words], None]
@@ -38,15 +39,21 @@ def compute() -> Compute:
 
 
 def value(words: Words, lane: int) -> int:
-    return sum(int(words[8 * k + lane]) << (51 * k) for k in range(5))
+    return sum(int(words[8 * k + lane]) << (52 * k) for k in range(5))
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_numbers_of_any_tight_limbs_compute_exactly(compute: Compute, seed: int) -> None:
     rng, out = np.random.default_rng(seed), np.empty(40 * len(OPERATIONS), np.uint64)
-    left, right = (rng.choice(np.array(EDGES, np.uint64), 40) for _ in range(2))
+    left, right = (
+        np.concatenate(
+            [rng.choice(np.array(EDGES, np.uint64), 32), rng.choice(np.array(TOP_EDGES, np.uint64), 8)]
+        )
+        for _ in range(2)
+    )
     if seed == 0:
-        left[:] = right[:] = LARGEST
+        left[:32] = right[:32] = LARGEST[0]
+        left[32:] = right[32:] = LARGEST[1]
     compute(out, left, right)
     for lane in range(8):
         x, y = value(left, lane), value(right, lane)
@@ -54,4 +61,6 @@ def test_numbers_of_any_tight_limbs_compute_exactly(compute: Compute, seed: int)
         got = [value(out[40 * k : 40 * k + 40], lane) for k in range(len(OPERATIONS))]
         assert [g % P for g in got] == [w % P for w in want]
         assert got[4] == x % P
-    assert out.max() <= LARGEST
+    numbers = out.reshape(len(OPERATIONS), 5, 8)
+    assert numbers[:, :4].max() <= LARGEST[0]
+    assert numbers[:, 4].max() <= LARGEST[1]

@@ -22,6 +22,7 @@ from psi.group.ifma.field import (
     chosen,
     everywhere,
     limbs,
+    loosened,
     minus,
     negated,
     none,
@@ -110,8 +111,8 @@ def _negative_double(x: Number, y: Number, z: Number) -> tuple[Number, Number, N
     always_inlined()
     a, b, c, xy = square(x), square(y), square(z), product(x, y)
     difference = minus(a, b)
-    e, h = carried(plus(xy, xy)), carried(plus(a, b))
-    return e, carried(plus(plus(c, c), difference)), carried(difference), h
+    e, h = loosened(plus(xy, xy)), loosened(plus(a, b))
+    return e, loosened(plus(plus(c, c), difference)), loosened(difference), h
 
 
 @device
@@ -119,7 +120,7 @@ def negative_double(x: Number, y: Number, z: Number) -> tuple[Number, Number, Nu
     """Return X, Y, Z of -2 p: all that another doubling takes."""
     always_inlined()
     e, f, g, h = _negative_double(x, y, z)
-    return times(e, f), times(g, h), times(f, g)
+    return loosened(product(e, f)), loosened(product(g, h)), loosened(product(f, g))
 
 
 @device
@@ -138,7 +139,7 @@ def _sum(
     always_inlined()
     a, b = product(y_minus_x, q[1]), product(y_plus_x, q[0])
     c, d = product(t, q[3]), product(z, q[2])
-    return carried(minus(b, a)), carried(minus(d, c)), carried(plus(d, c)), carried(plus(b, a))
+    return loosened(minus(b, a)), loosened(minus(d, c)), loosened(plus(d, c)), loosened(plus(b, a))
 
 
 @device
@@ -158,7 +159,9 @@ def negative_double_and_added(
     always_inlined()
     e, f, g, h = _negative_double(x, y, z)
     ef, gh = product(e, f), product(g, h)
-    return _sum(carried(plus(gh, ef)), carried(minus(gh, ef)), times(f, g), times(e, h), q)
+    return _sum(
+        loosened(plus(gh, ef)), loosened(minus(gh, ef)), loosened(product(f, g)), loosened(product(e, h)), q
+    )
 
 
 @device
@@ -220,7 +223,7 @@ def raise_point(points: Words, at: int, masks: Words, table: Words, entry: Words
     top = DIGIT * (WINDOWS - 1)
     e, f, g, h = _sum(one(), one(), one(), none(), picked(table, masks, top, entry))
     for digit in range(top - DIGIT, -1, -DIGIT):
-        x, y, z = times(e, f), times(g, h), times(f, g)
+        x, y, z = loosened(product(e, f)), loosened(product(g, h)), loosened(product(f, g))
         for _ in range(3):  # with the one below four: their signs cancel
             x, y, z = negative_double(x, y, z)
         e, f, g, h = negative_double_and_added(x, y, z, picked(table, masks, digit, entry))

@@ -18,6 +18,7 @@ import numpy as np
 from psi.group.ifma.curve import POINT, D, Point, added, cached, read_point, write_point
 from psi.group.ifma.field import (
     MASK,
+    TOP_MASK,
     Number,
     absolute,
     canonical,
@@ -72,10 +73,10 @@ def number_of_words(words: Words, at: int) -> Number:
     mask = broadcast(MASK)
     return (
         w0 & mask,
-        (w0 >> 51 | w1 << 13) & mask,
-        (w1 >> 38 | w2 << 26) & mask,
-        (w2 >> 25 | w3 << 39) & mask,
-        w3 >> 12 & mask,
+        (w0 >> 52 | w1 << 12) & mask,
+        (w1 >> 40 | w2 << 24) & mask,
+        (w2 >> 28 | w3 << 36) & mask,
+        w3 >> 16 & broadcast(TOP_MASK),
     )
 
 
@@ -84,10 +85,10 @@ def words_of_number(words: Words, at: int, x: Number) -> None:
     """words[at:] = the four words of the number in [0, p) that x, tight, is."""
     always_inlined()
     x0, x1, x2, x3, x4 = canonical(x)
-    store(words, at, x0 | x1 << 51)
-    store(words, at + 8, x1 >> 13 | x2 << 38)
-    store(words, at + 16, x2 >> 26 | x3 << 25)
-    store(words, at + 24, x3 >> 39 | x4 << 12)
+    store(words, at, x0 | x1 << 52)
+    store(words, at + 8, x1 >> 12 | x2 << 40)
+    store(words, at + 16, x2 >> 24 | x3 << 28)
+    store(words, at + 24, x3 >> 36 | x4 << 16)
 
 
 @device

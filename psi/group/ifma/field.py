@@ -1,15 +1,20 @@
-"""Numbers modulo p = 2^255 - 19, eight at a time, in five limbs of 51 bits.
+"""Numbers modulo p = 2^255 - 19, eight at a time, in five limbs of 52 bits.
 
-A `Number` is sum_k x_k 2^(51 k), its limbs in five registers.  Multiplication takes 52 bits of a limb:
-limbs are *tight*, below 2^51 + 2^18, wherever a number is an argument of `times` or `squared`.  What
-`product` and `square` return is *wide*, and becomes tight by `carried`; sums and differences of wide
-numbers cost one carry for all of them.
+A `Number` is sum_k x_k 2^(52 k), its limbs in five registers.  It is
 
-Exactness.  Of a product of tight limbs `low` takes 52 bits and `high` the rest, which is below
-2^50 + 2^20 and counts twice, 2^52 being 2 * 2^51.  At most five of each meet in a limb, so that with
-19 times the limb five places up, as 2^255 = 19, a wide limb of a product is below 2^59.  A difference
-adds 2^10 p, whose limbs are above 2^60, and `carried` takes limbs below 2^63: it leaves less than
-2^51 + 19 * 2^12.
+    tight    x_0, ..., x_3 below 2^52, and x_4 at most 2^47 + 2^12
+    loose    the same, once the bits of x_0, ..., x_3 above the lowest 52 are cut off, which count no more
+    wide     all limbs below 2^56
+
+Factors are tight or loose, as multiplication takes 52 bits of a limb; `product` and `square` return what
+is wide.  Sums and differences are of tight and wide numbers, and become tight by `carried` or, in fewer
+steps, loose by `loosened`.
+
+Exactness.  A column of a product is at most nine halves of products below 2^52; columns 5 to 9 are carried
+among themselves, and come down times 608, as 2^260 = 608: two halves more in a column, below 2^56.  The
+last is x_4 y_4 / 2^52 and a carry, below 2^42 + 2^11: 608 times that is below 2^52 and has no high half.
+A difference adds 2^11 p, whose limbs are above 2^58 - 2^17, and takes off less.  Limbs below 2^63 are
+carried: x_4 first gives what is above 2^255, at most 2^16, and takes less than 2^12 from x_3 at last.
 
 Masks have all bits of a lane set, or none; no branch and no address depends on a number.
 """
@@ -40,14 +45,16 @@ Limbs = tuple[np.uint64, np.uint64, np.uint64, np.uint64, np.uint64]
 
 P = 2**255 - 19
 
-LIMB = 51
+LIMB = 52
 MASK = np.uint64((1 << LIMB) - 1)
+TOP = 255 - 4 * LIMB
+TOP_MASK = np.uint64((1 << TOP) - 1)
 
 WORDS = 40
 """Words of a number in memory: limb k of lane j at [8 k + j]."""
 
-_BIAS_0 = np.uint64(((1 << LIMB) - 19) << 10)
-_BIAS = np.uint64(((1 << LIMB) - 1) << 10)
+_BIAS_0 = np.uint64((1 << 58) - (19 << 11))
+_BIAS = np.uint64((1 << 58) - (1 << 6))
 
 
 def limbs(x: int) -> Limbs:
@@ -122,31 +129,51 @@ def plus(x: Number, y: Number) -> Number:
 
 @device
 def minus(x: Number, y: Number) -> Number:
-    """Return x - y, not carried; y has limbs below 2^60: it is no difference itself."""
+    """Return x - y, not carried; y is a sum of three wide numbers at most."""
     always_inlined()
     m0, m = broadcast(_BIAS_0), broadcast(_BIAS)
     return x[0] + (m0 - y[0]), x[1] + (m - y[1]), x[2] + (m - y[2]), x[3] + (m - y[3]), x[4] + (m - y[4])
 
 
 @device
-def carried(x: Number) -> Number:
-    """Return x, tight."""
+def loosened(x: Number) -> Number:
+    """Return x, loose."""
     always_inlined()
     x0, x1, x2, x3, x4 = x
-    mask = broadcast(MASK)
-    return (
-        low(x0 & mask, x4 >> 51, broadcast(19)),
-        (x1 & mask) + (x0 >> 51),
-        (x2 & mask) + (x1 >> 51),
-        (x3 & mask) + (x2 >> 51),
-        (x4 & mask) + (x3 >> 51),
-    )
+    x0 = low(x0, x4 >> 47, broadcast(19))
+    x1 = x1 + (x0 >> 52)
+    x2 = x2 + (x1 >> 52)
+    x3 = x3 + (x2 >> 52)
+    return x0, x1, x2, x3, (x4 & broadcast(TOP_MASK)) + (x3 >> 52)
 
 
 @device
-def _by_19(x: Any) -> Any:
+def carried(x: Number) -> Number:
+    """Return x, tight."""
     always_inlined()
-    return x + (x + x) + (x << 4)
+    x0, x1, x2, x3, x4 = loosened(x)
+    mask = broadcast(MASK)
+    return x0 & mask, x1 & mask, x2 & mask, x3 & mask, x4
+
+
+@device
+def _folded(low_half: Number, high_half: Number) -> Number:
+    """Return columns 0 to 4 plus 2^260 times columns 5 to 9, wide."""
+    always_inlined()
+    z0, z1, z2, z3, z4 = low_half
+    z5, z6, z7, z8, z9 = high_half
+    fold = broadcast(608)
+    z6 = z6 + (z5 >> 52)
+    z7 = z7 + (z6 >> 52)
+    z8 = z8 + (z7 >> 52)
+    z9 = z9 + (z8 >> 52)
+    return (
+        low(z0, z5, fold),
+        low(high(z1, z5, fold), z6, fold),
+        low(high(z2, z6, fold), z7, fold),
+        low(high(z3, z7, fold), z8, fold),
+        low(high(z4, z8, fold), z9, fold),
+    )
 
 
 @device
@@ -156,53 +183,51 @@ def product(x: Number, y: Number) -> Number:
     x0, x1, x2, x3, x4 = x
     y0, y1, y2, y3, y4 = y
     zero = broadcast(0)
-    h1 = high(zero, x0, y0)
-    h2 = high(high(zero, x0, y1), x1, y0)
-    h3 = high(high(high(zero, x0, y2), x1, y1), x2, y0)
-    h4 = high(high(high(high(zero, x0, y3), x1, y2), x2, y1), x3, y0)
-    h5 = high(high(high(high(high(zero, x0, y4), x1, y3), x2, y2), x3, y1), x4, y0)
-    h6 = high(high(high(high(zero, x1, y4), x2, y3), x3, y2), x4, y1)
-    h7 = high(high(high(zero, x2, y4), x3, y3), x4, y2)
-    h8 = high(high(zero, x3, y4), x4, y3)
-    h9 = high(zero, x4, y4)
-    z5 = low(low(low(low(h5 + h5, x1, y4), x2, y3), x3, y2), x4, y1)
-    z6 = low(low(low(h6 + h6, x2, y4), x3, y3), x4, y2)
-    z7 = low(low(h7 + h7, x3, y4), x4, y3)
-    z8 = low(h8 + h8, x4, y4)
-    return (
-        low(_by_19(z5), x0, y0),
-        low(low(_by_19(z6) + (h1 + h1), x0, y1), x1, y0),
-        low(low(low(h2 + h2, x0, y2), x1, y1), x2, y0) + _by_19(z7),
-        low(low(low(low(h3 + h3, x0, y3), x1, y2), x2, y1), x3, y0) + _by_19(z8),
-        low(low(low(low(low(h4 + h4, x0, y4), x1, y3), x2, y2), x3, y1), x4, y0) + _by_19(h9 + h9),
-    )
+    z5 = high(high(high(high(high(zero, x0, y4), x1, y3), x2, y2), x3, y1), x4, y0)
+    z5 = z5 + low(low(low(low(zero, x1, y4), x2, y3), x3, y2), x4, y1)
+    z6 = low(low(low(high(high(high(high(zero, x1, y4), x2, y3), x3, y2), x4, y1), x2, y4), x3, y3), x4, y2)
+    z7 = low(low(high(high(high(zero, x2, y4), x3, y3), x4, y2), x3, y4), x4, y3)
+    z8 = low(high(high(zero, x3, y4), x4, y3), x4, y4)
+    z9 = high(zero, x4, y4)
+    z0 = low(zero, x0, y0)
+    z1 = low(low(high(zero, x0, y0), x0, y1), x1, y0)
+    z2 = low(low(low(high(high(zero, x0, y1), x1, y0), x0, y2), x1, y1), x2, y0)
+    z3 = high(high(high(zero, x0, y2), x1, y1), x2, y0)
+    z3 = low(low(low(low(z3, x0, y3), x1, y2), x2, y1), x3, y0)
+    z4 = high(high(high(high(zero, x0, y3), x1, y2), x2, y1), x3, y0)
+    z4 = low(low(low(low(low(z4, x0, y4), x1, y3), x2, y2), x3, y1), x4, y0)
+    return _folded((z0, z1, z2, z3, z4), (z5, z6, z7, z8, z9))
 
 
 @device
 def square(x: Number) -> Number:
-    """Return x^2, wide: each cross product once, in z_k / 2 and, of high halves, in z_k / 4."""
+    """Return x^2, wide: each cross product once, doubled by the column."""
     always_inlined()
     x0, x1, x2, x3, x4 = x
     zero = broadcast(0)
-    q2, q3, q7, q8 = high(zero, x0, x1), high(zero, x0, x2), high(zero, x2, x4), high(zero, x3, x4)
-    q4 = high(high(zero, x0, x3), x1, x2)
-    q5 = high(high(zero, x0, x4), x1, x3)
-    q6 = high(high(zero, x1, x4), x2, x3)
-    h1 = low(high(zero, x0, x0), x0, x1)
-    h2 = low(q2 + q2, x0, x2)
-    h3 = low(low(high(q3 + q3, x1, x1), x0, x3), x1, x2)
-    h4 = low(low(q4 + q4, x0, x4), x1, x3)
-    h5 = low(low(high(q5 + q5, x2, x2), x1, x4), x2, x3)
-    h6 = low(q6 + q6, x2, x4)
-    h7 = low(high(q7 + q7, x3, x3), x3, x4)
-    h8 = q8 + q8
-    h9 = high(zero, x4, x4)
-    return (
-        low(_by_19(h5 + h5), x0, x0),
-        _by_19(low(h6 + h6, x3, x3)) + (h1 + h1),
-        low(h2 + h2, x1, x1) + _by_19(h7 + h7),
-        h3 + h3 + _by_19(low(h8 + h8, x4, x4)),
-        low(h4 + h4, x2, x2) + _by_19(h9 + h9),
+    z5 = low(low(high(high(zero, x0, x4), x1, x3), x1, x4), x2, x3)
+    z6 = low(high(high(zero, x1, x4), x2, x3), x2, x4)
+    z7 = low(high(zero, x2, x4), x3, x4)
+    z8 = high(zero, x3, x4)
+    z1 = low(zero, x0, x1)
+    z2 = low(high(zero, x0, x1), x0, x2)
+    z3 = low(low(high(zero, x0, x2), x0, x3), x1, x2)
+    z4 = low(low(high(high(zero, x0, x3), x1, x2), x0, x4), x1, x3)
+    return _folded(
+        (
+            low(zero, x0, x0),
+            high(z1 + z1, x0, x0),
+            low(z2 + z2, x1, x1),
+            high(z3 + z3, x1, x1),
+            low(z4 + z4, x2, x2),
+        ),
+        (
+            high(z5 + z5, x2, x2),
+            low(z6 + z6, x3, x3),
+            high(z7 + z7, x3, x3),
+            low(z8 + z8, x4, x4),
+            high(zero, x4, x4),
+        ),
     )
 
 
@@ -229,18 +254,18 @@ def negated(x: Number) -> Number:
 
 @device
 def canonical(x: Number) -> Number:
-    """Return the limbs, below 2^51, of the number in [0, p) that x, tight, is."""
+    """Return the limbs of the number in [0, p) that x, tight, is."""
     always_inlined()
     x0, x1, x2, x3, x4 = x
-    q = (x0 + broadcast(19)) >> 51
-    q = (x4 + ((x3 + ((x2 + ((x1 + q) >> 51)) >> 51)) >> 51)) >> 51  # 1 where x >= p, as x < 2 p
+    q = (x0 + broadcast(19)) >> 52
+    q = (x4 + ((x3 + ((x2 + ((x1 + q) >> 52)) >> 52)) >> 52)) >> 47  # 1 where x >= p, as x < 2 p
     mask = broadcast(MASK)
     x0 = low(x0, q, broadcast(19))
-    x1 = x1 + (x0 >> 51)
-    x2 = x2 + (x1 >> 51)
-    x3 = x3 + (x2 >> 51)
-    x4 = x4 + (x3 >> 51)
-    return x0 & mask, x1 & mask, x2 & mask, x3 & mask, x4 & mask
+    x1 = x1 + (x0 >> 52)
+    x2 = x2 + (x1 >> 52)
+    x3 = x3 + (x2 >> 52)
+    x4 = x4 + (x3 >> 52)
+    return x0 & mask, x1 & mask, x2 & mask, x3 & mask, x4 & broadcast(TOP_MASK)
 
 
 @device
@@ -287,16 +312,16 @@ def absolute(x: Number) -> Number:
 
 @device
 def _power_of_two_times(x: Number, y: Number, n: int, u: Number, v: Number) -> tuple[Number, Number]:
-    """Return x^(2^n) u and y^(2^n) v."""
+    """Return x^(2^n) u and y^(2^n) v, loose."""
     always_inlined()
     for _ in range(n):
-        x, y = squared(x), squared(y)
-    return times(x, u), times(y, v)
+        x, y = loosened(square(x)), loosened(square(y))
+    return loosened(product(x, u)), loosened(product(y, v))
 
 
 @device
 def almost_roots(x: Number, y: Number) -> tuple[Number, Number]:
-    """Return x^((p - 5) / 8) and y^((p - 5) / 8).
+    """Return x^((p - 5) / 8) and y^((p - 5) / 8), loose.
 
     Two side by side, since a squaring waits for the one before it.  (p - 5) / 8 = 2^252 - 3, and
     x_n, y_n stand for the powers 2^n - 1.
