@@ -5,10 +5,12 @@
     +-- DataError               3   the operator's table
     +-- PeerError               4   the far end is absent, silent or gone
     |   +-- ProtocolError       4   the far end broke the protocol
+    |   +-- LostError           4   the connection broke: it may be made again
     +-- ContractError           5   what was agreed forbids this (gates, policies, hashes)
     +-- SecurityError           6   a key, a certificate or a ciphertext is not what it must be
+    +-- PausedError             7   the run stands still and can be resumed
 
-Exit code 0 is success, 1 a bug of ours (any other exception), 7 a run that can be resumed.
+Exit code 0 is success, 1 a bug of ours (any other exception).
 Our own mistakes are assertions, never one of these.
 """
 
@@ -54,6 +56,10 @@ class ProtocolError(PeerError):
     """A peer sent what the protocol does not allow."""
 
 
+class LostError(PeerError):
+    """The connection to a peer broke, without a word from it."""
+
+
 class ContractError(VflError):
     """The contract's gates, limits or policies forbid what was asked."""
 
@@ -64,3 +70,9 @@ class SecurityError(VflError):
     """A key, a certificate or an encrypted value is not what it must be."""
 
     exit_code = 6
+
+
+class PausedError(VflError):
+    """The run cannot go on now and loses nothing: it can be resumed."""
+
+    exit_code = 7

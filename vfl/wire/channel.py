@@ -16,7 +16,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-from vfl.errors import PeerError, ProtocolError, SecurityError
+from vfl.errors import LostError, PeerError, ProtocolError, SecurityError
 from vfl.wire.certificates import Identity, server_name
 from vfl.wire.frames import MAX_FRAME, printable
 
@@ -90,7 +90,7 @@ def incoming(stream: Iterator[bytes], peer: str, at_end: Callable[[], object]) -
 def blame(error: grpc.RpcError, peer: str) -> PeerError:
     """Return the error of ours that says what became of a stream."""
     if not isinstance(error, grpc.Call):
-        return PeerError(peer, "is gone: the connection broke")
+        return LostError(peer, "is gone: the connection broke")
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return ProtocolError(peer, f"sent a frame of more than {MAX_FRAME} bytes")
-    return PeerError(peer, f"is gone: the connection broke ({printable(error.details() or '')})")
+    return LostError(peer, f"is gone: the connection broke ({printable(error.details() or '')})")

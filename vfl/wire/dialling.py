@@ -9,7 +9,15 @@ import time
 from collections.abc import Iterator
 from hashlib import sha256
 
-from vfl.errors import ConfigError, ContractError, PeerError, ProtocolError, SecurityError, VflError
+from vfl.errors import (
+    ConfigError,
+    ContractError,
+    LostError,
+    PeerError,
+    ProtocolError,
+    SecurityError,
+    VflError,
+)
 from vfl.wire.certificates import Identity, fingerprint, trusted_pem
 from vfl.wire.channel import blame, grpc, incoming, open_channel, open_stream
 from vfl.wire.frames import Hello, Kind, hello_frame, kind_of, open_abort, open_hello, printable, short_hash
@@ -42,7 +50,7 @@ def dial(
 ) -> Link:
     """Return a link to the peer that listens at host:port, once it has taken up the run.
 
-    Raises PeerError when it does not within `connect_timeout` seconds, SecurityError when another
+    Raises LostError when it does not within `connect_timeout` seconds, SecurityError when another
     certificate is presented or ours is refused, ContractError when it holds another contract.
     """
     assert hello.party == identity.name
@@ -170,8 +178,8 @@ def _refusal(identity: Identity, peer: str, address: str) -> SecurityError:
     )
 
 
-def _no_answer(peer: str, address: str, waited: float, absent: _AbsentError) -> PeerError:
-    return PeerError(
+def _no_answer(peer: str, address: str, waited: float, absent: _AbsentError) -> LostError:
+    return LostError(
         peer,
         f"no answer at {address} within {waited:g} s",
         f"{absent}; is {peer} running, and is the address right?",

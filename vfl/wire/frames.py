@@ -3,16 +3,18 @@
     frame = u8 kind | body                                      at most 1 MiB
 
     kind   name   body
-    1      hello  msgpack [format, contract, run, task, party]  the first frame of either side
+    1      hello  msgpack [format, contract, run, task, party, have]  the first frame of either side
     2      part   u32 length of the whole message | bytes       all parts are equally long
     3      end    u32 length of the whole message | bytes       the rest; completes the message
     4      abort  why, UTF-8                                    the run is over, whatever is under way
     5      bye    nothing                                       the sender has said all it had to say
+    6      ack    u64 count                                     the sender has so many messages for good
 
-Integers are big-endian and `format` is 1.  A message of n bytes is floor((n - 1) / PART) parts of
-exactly PART bytes and an end that holds the rest, so a receiver knows from the first of them how
-much will come and refuses more than `codec.MAX_MESSAGE` before it keeps a byte; short parts are
-refused as well, else a million of them could cost more than the message.
+Integers are big-endian and `format` is 2.  `have` is how many messages of this run its sender has
+taken already: the other side begins with the next.  A message of n bytes is floor((n - 1) / PART)
+parts of exactly PART bytes and an end that holds the rest, so a receiver knows from the first of
+them how much will come and refuses more than `codec.MAX_MESSAGE` before it keeps a byte; short
+parts are refused as well, else a million of them could cost more than the message.
 
 Whoever receives a bye answers with one and ends its stream.  A stream that ends without a bye
 is broken.
@@ -35,10 +37,11 @@ MAX_FRAME = 1 << 20
 MAX_HELLO = 4096
 """Bytes of the largest hello or abort."""
 
-FORMAT = 1
+FORMAT = 2
 """The format that this file describes."""
 
 _HEAD = struct.Struct(">BI")
+_ACK = struct.Struct(">BQ")
 
 PART = MAX_FRAME - _HEAD.size
 """Bytes of a message that one frame carries."""
@@ -52,16 +55,18 @@ class Kind(IntEnum):
     END = 3
     ABORT = 4
     BYE = 5
+    ACK = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What both sides say first: the job's hash, the run, "train" or "score", and who speaks."""
+    """What both sides say first: the job's hash, the run, "train" or "score", who speaks, what it has."""
 
     contract: str
     run: str
     task: str
     party: str
+    have: int = 0
 
 
 def hello_frame(hello: Hello) -> bytes:
@@ -79,14 +84,17 @@ def open_hello(frame: bytes) -> Hello:
         said = msgpack.unpackb(frame[1:])
     except Exception as error:
         raise ValueError("hello is not msgpack") from error
-    if not isinstance(said, list) or not said or type(said[0]) is not int:
+    if not isinstance(said, list) or len(said) < 2 or type(said[0]) is not int:
         raise ValueError("hello has another form")
     if said[0] != FORMAT:
         raise ValueError(f"speaks format {said[0]} of the wire, not {FORMAT}")
-    texts = said[1:]
+    *texts, have = said[1:]
     if len(texts) != 4 or any(type(t) is not str or not t.isprintable() for t in texts):
         raise ValueError("hello has another form")
-    return Hello(*texts)
+    if type(have) is not int or not 0 <= have < 1 << 63:
+        raise ValueError("hello has another form")
+    contract, run, task, party = texts
+    return Hello(contract, run, task, party, have)
 
 
 def abort_frame(reason: str) -> bytes:
@@ -97,6 +105,19 @@ def abort_frame(reason: str) -> bytes:
 def open_abort(frame: bytes) -> str:
     """Return the reason of an abort as one printable line."""
     return printable(frame[1:MAX_HELLO].decode(errors="replace"))
+
+
+def ack_frame(count: int) -> bytes:
+    """Return the frame that says how many messages need never be sent again."""
+    return _ACK.pack(Kind.ACK, count)
+
+
+def open_ack(frame: bytes) -> int:
+    """Return the count of an ack; raise ValueError on another frame."""
+    if len(frame) != _ACK.size:
+        raise ValueError("an ack of another length")
+    count: int = _ACK.unpack(frame)[1]
+    return count
 
 
 def bye_frame() -> bytes:

@@ -37,6 +37,20 @@ class Ledger:
         entry.bytes += size
         entry.disclosed += message.disclosed()
 
+    def as_state(self) -> list[list[Any]]:
+        """Return what `restore` takes: a list for each receiver and message."""
+        return [
+            [*key, e.reveals, e.messages, e.bytes, e.disclosed.numbers, e.disclosed.bits, e.disclosed.sealed]
+            for key, e in self.entries.items()
+        ]
+
+    def restore(self, state: list[list[Any]]) -> None:
+        """Stand where another ledger stood."""
+        self.entries = {
+            (to, phase, name): Entry(said, messages, size, Disclosed(*disclosed))
+            for to, phase, name, said, messages, size, *disclosed in state
+        }
+
     def as_json(self) -> list[dict[str, Any]]:
         """Return one plain object per receiver and message, in the order of first sending."""
         return [

@@ -13,10 +13,22 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
-from vfl.errors import PeerError, ProtocolError
+from vfl.errors import LostError, PeerError, ProtocolError
 from vfl.wire.codec import MAX_MESSAGE
-from vfl.wire.frames import Assembler, Hello, Kind, abort_frame, bye_frame, cut, kind_of, open_abort
+from vfl.wire.frames import (
+    Assembler,
+    Hello,
+    Kind,
+    abort_frame,
+    ack_frame,
+    bye_frame,
+    cut,
+    kind_of,
+    open_abort,
+    open_ack,
+)
 from vfl.wire.outbox import Outbox
 
 INBOX_BYTES = MAX_MESSAGE
@@ -44,6 +56,8 @@ class Link:
     ) -> None:
         self.peer = peer
         self.hello = hello
+        self.acknowledged = 0
+        """Messages that the peer will never ask for again."""
         self._outbox = outbox
         self._frames = frames
         self._hang_up = hang_up
@@ -65,6 +79,11 @@ class Link:
     def lost(self) -> bool:
         """Whether nothing more can be expected of this link."""
         return self._over.is_set() or self._error is not None
+
+    @property
+    def broken(self) -> bool:
+        """Whether the stream ended without a word of the peer's."""
+        return isinstance(self._error, LostError)
 
     def send(self, data: bytes, timeout: float = 600.0) -> None:
         """Send a message; return once the last of it waits in the outbox.
@@ -94,6 +113,20 @@ class Link:
             self._held -= len(message) + MESSAGE_COST
             self._changed.notify_all()
         return message
+
+    def acknowledge(self, count: int, timeout: float = 600.0) -> None:
+        """Tell the peer that so many of its messages need never be sent again; a lost link hears nothing."""
+        with suppress(TimeoutError):
+            self._outbox.put(ack_frame(count), timeout)
+
+    def drop(self) -> None:
+        """End the stream without a word, as if this process had died: the peer may call again."""
+        with self._changed:
+            self._told = self._closing = True
+            self._error = self._error or LostError(self.peer, "was left")
+            self._changed.notify_all()
+        self._outbox.break_off()
+        self._hang_up()
 
     def abort(self, reason: str) -> None:
         """Tell the peer that the run is over and why; return once it knows, soon in any case."""
@@ -135,6 +168,11 @@ class Link:
             self._news = news
             self._changed.notify_all()
 
+    def calm(self) -> None:
+        """Forget the news of another peer: it is back."""
+        with self._changed:
+            self._news = None
+
     def wait_until_over(self) -> None:
         """Return once the peer's side of the stream has ended."""
         self._over.wait()
@@ -159,7 +197,7 @@ class Link:
                 self._lose(error)
         finally:
             if not self._left:
-                self._lose(PeerError(self.peer, "is gone: it ended the stream without a bye"))
+                self._lose(LostError(self.peer, "is gone: it ended the stream without a bye"))
             self._over.set()
             with self._changed:
                 self._changed.notify_all()
@@ -171,6 +209,8 @@ class Link:
                 raise ValueError("a frame out of turn")
             if kind is Kind.ABORT:
                 self._lose(PeerError(self.peer, f"stopped the run: {open_abort(frame)}"))
+            elif kind is Kind.ACK:
+                self.acknowledged = max(self.acknowledged, open_ack(frame))
             elif kind is Kind.BYE:
                 self._hear_bye()
             elif (message := self._assembler.add(frame)) is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
-from vfl.errors import ConfigError, PeerError
+from vfl.errors import ConfigError, LostError
 from vfl.wire.certificates import Identity, fingerprint, trusted_pem
 from vfl.wire.channel import METHOD, SERVICE, grpc, incoming, server_credentials, server_options
 from vfl.wire.frames import Hello, abort_frame, hello_frame, open_hello, short_hash
@@ -80,7 +80,9 @@ class Listener:
                 caller.outbox.break_off(abort_frame(f"{self._identity.name} no longer listens"))
         self._server.stop(GRACE).wait()
 
-    def accept(self, party: str, *, contract: str, run: str | None = None, timeout: float | None) -> Link:
+    def accept(
+        self, party: str, *, contract: str, run: str | None = None, timeout: float | None, have: int = 0
+    ) -> Link:
         """Return a link that this party opened for this contract, and this run if one is named.
 
         A link under another contract is refused and the wait goes on; links of others, and of
@@ -95,8 +97,14 @@ class Listener:
                 self._changed.wait(left)
             self._refused.pop(party, None)
             self._accepted = [c for c in self._accepted if not c.link.lost] + [caller]
-        caller.outbox.put(self._answer(caller, contract), 0)
+        caller.outbox.put(self._answer(caller, contract, have), 0)
         return caller.link
+
+    def calls_for_another(self, party: str, run: str) -> bool:
+        """Tell whether this party waits to be accepted for another run than this one."""
+        with self._changed:
+            waiting = [c.link for c in self._waiting if not c.link.lost]
+        return any(link.peer == party and link.hello.run != run for link in waiting)
 
     def _take(self, party: str, contract: str, run: str | None) -> _Caller | None:
         self._waiting = [c for c in self._waiting if not c.link.lost]
@@ -115,15 +123,15 @@ class Listener:
         caller.outbox.put(self._answer(caller, contract), 0)
         caller.outbox.finish(abort_frame("the contracts differ"))
 
-    def _answer(self, caller: _Caller, contract: str) -> bytes:
+    def _answer(self, caller: _Caller, contract: str, have: int = 0) -> bytes:
         hello = caller.link.hello
-        return hello_frame(Hello(contract, hello.run, hello.task, self._identity.name))
+        return hello_frame(Hello(contract, hello.run, hello.task, self._identity.name, have))
 
-    def _nobody(self, party: str, waited: float | None) -> PeerError:
+    def _nobody(self, party: str, waited: float | None) -> LostError:
         hint = f"is {party} running, and does it call port {self.port}?"
         if party in self._refused:
             hint = f"{party} called with another contract: {short_hash(self._refused[party])}"
-        return PeerError(party, f"did not call within {waited:g} s", hint)
+        return LostError(party, f"did not call within {waited:g} s", hint)
 
     def _hold(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         """Hold the stream of one caller from its hello to its end, in a thread of its own."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from vfl.errors import ConfigError, DataError, PeerError, VflError
+from vfl.errors import ConfigError, DataError, LostError, PausedError, PeerError, VflError
 from vfl.wire.codec import encode
 from vfl.wire.flow import Receive, Role, Send
+from vfl.wire.lasting import Lasting
 from vfl.wire.ledger import Ledger
 from vfl.wire.link import Link
 from vfl.wire.message import Message, phase_of
@@ -31,24 +32,36 @@ class Session:
     """Drives one role over its links, message for message as `memory.run_in_memory` does.
 
     `ledger` counts what left; `phases` says what each protocol file cost, a second counting for
-    the phase of the message that ends it.
+    the phase of the message that ends it.  A `lasting` run is paused, not stopped, when this
+    process is interrupted or its disk is full, and makes broken links anew.
     """
 
     def __init__(
-        self, links: Mapping[str, Link], *, timeout: float, cpu: Callable[[], float] = time.process_time
+        self,
+        links: Mapping[str, Link],
+        *,
+        timeout: float,
+        cpu: Callable[[], float] = time.process_time,
+        lasting: Lasting | None = None,
+        peers: Iterable[str] = (),
     ) -> None:
         """Take links by the name of the peer, and the seconds after which a silent peer is lost.
 
-        `cpu` tells the CPU seconds until now, of workers too if the party has any.
+        `cpu` tells the CPU seconds until now, of workers too if the party has any; `peers`: those
+        of a lasting run, with or without a link so far.
         """
-        self.ledger = Ledger()
+        self.ledger = lasting.journal.ledger if lasting else Ledger()
         self.phases: dict[str, PhaseCost] = {}
         self._links = dict(links)
         self._timeout = timeout
+        self._lasting = lasting
         self._cpu = cpu
         self._mark = time.monotonic(), cpu()
         for link in self._links.values():
             link.watch(self._spread)
+        if lasting:
+            lasting.journal.on_checkpoint = lambda: lasting.acknowledge(self._links)
+            self._meet_again(set(peers) - self._links.keys())
 
     def run(self, role: Role[T]) -> T:
         """Return the result of a role.  Whatever it or a peer raises stops the run on every link."""
@@ -66,7 +79,7 @@ class Session:
             result: T = stop.value
             return result
         except BaseException as error:
-            self._abort(public_reason(error))
+            self._leave(error)
             raise
         finally:
             role.close()
@@ -74,24 +87,59 @@ class Session:
     def close(self) -> None:
         """Take leave of every peer once it has all that was sent; raise the first loss in doing so."""
         losses: list[PeerError] = []
-        for link in self._links.values():
+        for peer in [*self._links]:
             try:
-                link.close(self._timeout)
+                self._close(peer)
             except PeerError as error:
                 losses.append(error)
         if losses:
             raise losses[0]
 
+    def _close(self, peer: str) -> None:
+        try:
+            self._links[peer].close(self._timeout)
+        except LostError:
+            if self._lasting is None:
+                raise
+            self._meet_again({peer})
+            self._close(peer)
+
     def _send(self, step: Send) -> None:
         data = encode(step.message)
         self.ledger.record(step.to, step.message, len(data))
-        self._links[step.to].send(data, self._timeout)
+        if self._lasting is None or self._lasting.journal.keep(step.to, data):
+            self._carry(step.to, data)
         self._charge(type(step.message)).sent += len(data)
 
+    def _carry(self, to: str, data: bytes) -> None:
+        try:
+            self._links[to].send(data, self._timeout)
+        except LostError as loss:
+            # What is stored is sent as soon as the peer is back.
+            self._meet_again({to, loss.peer}, loss)
+
     def _receive(self, step: Receive) -> Message:
-        data = self._links[step.sender].receive(self._timeout, step.kind.__name__)
+        data = self._taken(step)
+        if self._lasting:
+            self._lasting.journal.took(step.sender)
         self._charge(step.kind).received += len(data)
         return step.open(data)
+
+    def _taken(self, step: Receive) -> bytes:
+        while True:
+            try:
+                return self._links[step.sender].receive(self._timeout, step.kind.__name__)
+            except LostError as loss:
+                self._meet_again({loss.peer}, loss)
+
+    def _meet_again(self, lost: set[str], loss: LostError | None = None) -> None:
+        if self._lasting is None:
+            assert loss is not None
+            raise loss
+        for peer in lost & self._links.keys():
+            self._links.pop(peer).drop()
+        for peer in self._lasting.meet_again(self._links, lost):
+            self._links[peer].watch(self._spread)
 
     def _charge(self, kind: type[Message]) -> PhaseCost:
         now = time.monotonic(), self._cpu()
@@ -105,9 +153,14 @@ class Session:
         for link in self._links.values():
             link.interrupt(error)
 
-    def _abort(self, reason: str) -> None:
+    def _leave(self, error: BaseException) -> None:
+        """Stop the run everywhere, or leave it so that it can be resumed."""
+        pauses = isinstance(error, (PausedError, KeyboardInterrupt, SystemExit))
         for link in self._links.values():
-            link.abort(reason)
+            if self._lasting and pauses:
+                link.drop()
+            else:
+                link.abort(public_reason(error))
 
 
 def public_reason(error: BaseException) -> str:

@@ -1,0 +1,249 @@
+"""What a party must not lose of a run, on disk before it matters.
+
+One SQLite file (write-ahead log, synchronous) with four tables, all blobs sealed:
+
+    about(key, value)                 who, which run, since when, and how far it is
+    sent(peer, number, message)       what was sent and may be asked for again
+    draws(number, bytes)              randomness drawn since the last checkpoint
+    steps(name, state)                the result of each step, and the last checkpoint's counts
+
+Laws:
+
+    stored before sent       a message, and every draw before it, is committed before it leaves
+    never made twice         a role run again from its checkpoint draws the same numbers, and what
+                             it had sent is sent again byte for byte
+    kept until not needed    a message is dropped once its receiver has a checkpoint behind it
+
+Blobs are sealed by AES-256-GCM under a key that is derived from the party's private key, and
+bound to their place: a file without that key says when a run took place and how large it was.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import msgpack
+import numpy as np
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from vfl.errors import ConfigError, PausedError
+from vfl.wire.ledger import Ledger
+
+State = dict[str, Any]
+"""What a step leaves: numbers, texts, bytes, lists, dicts and numpy arrays."""
+
+Random = Callable[[int], bytes]
+"""So many random bytes from the operating system."""
+
+NONCE = 12
+_TABLES = """
+CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE sent (peer TEXT, number INTEGER, message BLOB, PRIMARY KEY (peer, number));
+CREATE TABLE draws (number INTEGER PRIMARY KEY, bytes BLOB);
+CREATE TABLE steps (name TEXT PRIMARY KEY, state BLOB);
+"""
+_COUNTS = "counts"
+
+
+class Journal:
+    """One run of one party.  Every method that writes has committed when it returns."""
+
+    def __init__(self, path: Path, base: sqlite3.Connection, secret: bytes, random: Random) -> None:
+        self.path = path
+        self.ledger = Ledger()
+        self.sent: dict[str, int] = {}
+        """Messages that the role has sent to each peer, those before a restart included."""
+        self.taken: dict[str, int] = {}
+        """Messages that the role has taken from each peer."""
+        self.on_checkpoint: Callable[[], None] = lambda: None
+        """Called once a checkpoint is on disk."""
+        self._base = base
+        self._cipher = AESGCM(HKDF(SHA256(), 32, None, b"vfl journal").derive(secret))
+        self._random = random
+        self._drawn = 0
+        self._fresh: list[tuple[int, bytes]] = []
+        self._again: deque[bytes] = deque()
+
+    @classmethod
+    def create(cls, path: Path, secret: bytes, random: Random, about: dict[str, str]) -> Self:
+        """Return the journal of a new run; `secret`: bytes that only this party has."""
+        with _writing(path):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            base = _connected(path)
+            base.executescript(_TABLES)
+        journal = cls(path, base, secret, random)
+        journal.note(**about)
+        return journal
+
+    @classmethod
+    def open(cls, path: Path, secret: bytes, random: Random) -> Self:
+        """Return the journal of a run that was cut off, as of its last checkpoint."""
+        journal = cls(path, _connected(path), secret, random)
+        counts = journal.state(_COUNTS)
+        if counts is not None:
+            journal.sent, journal.taken = counts["sent"], counts["taken"]
+            journal.ledger.restore(counts["ledger"])
+        rows = journal._base.execute("SELECT number, bytes FROM draws ORDER BY number")
+        journal._again = deque(journal._opened("draws", str(n), blob) for n, blob in rows)
+        return journal
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What is known of the run without the party's key."""
+        return dict(self._base.execute("SELECT key, value FROM about"))
+
+    def note(self, **about: str) -> None:
+        """Set what is known of the run."""
+        with _writing(self.path), self._base:
+            self._base.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
+
+    # messages
+
+    def keep(self, peer: str, message: bytes) -> bool:
+        """Store the next message to a peer; False if it was stored before the run was cut off."""
+        number = self.sent.get(peer, 0)
+        self.sent[peer] = number + 1
+        held = self._base.execute("SELECT 1 FROM sent WHERE peer = ? AND number = ?", (peer, number))
+        if held.fetchone():
+            return False
+        with _writing(self.path), self._base:
+            self._store_draws()
+            sealed = self._sealed("sent", f"{peer}/{number}", message)
+            self._base.execute("INSERT INTO sent VALUES (?, ?, ?)", (peer, number, sealed))
+        return True
+
+    def stored(self, peer: str, number: int) -> Iterator[bytes]:
+        """Yield the messages to a peer from this number on."""
+        for k in range(number, self._end(peer)):
+            row = self._base.execute(
+                "SELECT message FROM sent WHERE peer = ? AND number = ?", (peer, k)
+            ).fetchone()
+            if row is None:
+                raise ConfigError(str(self.path), f"{peer} asks for what it said it had", "start a new run")
+            yield self._opened("sent", f"{peer}/{k}", row[0])
+
+    def drop(self, peer: str, number: int) -> None:
+        """Forget the messages to a peer before this number: it will not ask for them again."""
+        with _writing(self.path), self._base:
+            self._base.execute("DELETE FROM sent WHERE peer = ? AND number < ?", (peer, number))
+
+    def took(self, peer: str) -> None:
+        """Count a message that the role has taken from a peer."""
+        self.taken[peer] = self.taken.get(peer, 0) + 1
+
+    def _end(self, peer: str) -> int:
+        (last,) = self._base.execute("SELECT MAX(number) FROM sent WHERE peer = ?", (peer,)).fetchone()
+        return self.sent.get(peer, 0) if last is None else max(int(last) + 1, self.sent.get(peer, 0))
+
+    # randomness
+
+    def draw(self, make: Callable[[], bytes]) -> bytes:
+        """Return the next draw: the one made before the run was cut off, or a new one."""
+        self._drawn += 1
+        if self._again:
+            return self._again.popleft()
+        drawn = make()
+        self._fresh.append((self._drawn, drawn))
+        return drawn
+
+    def _store_draws(self) -> None:
+        rows = [(n, self._sealed("draws", str(n), drawn)) for n, drawn in self._fresh]
+        self._base.executemany("INSERT INTO draws VALUES (?, ?)", rows)
+        self._fresh.clear()
+
+    # steps
+
+    def checkpoint(self, name: str, state: State) -> None:
+        """Store what a step leaves: the run goes on from here if it is cut off later."""
+        assert name != _COUNTS
+        counts = {"sent": self.sent, "taken": self.taken, "ledger": self.ledger.as_state()}
+        with _writing(self.path), self._base:
+            for key, value in ((name, state), (_COUNTS, counts)):
+                sealed = self._sealed("steps", key, _packed(value))
+                self._base.execute("INSERT OR REPLACE INTO steps VALUES (?, ?)", (key, sealed))
+            self._base.execute("DELETE FROM draws")
+        self._drawn, self._fresh = 0, []
+        assert not self._again, "a step ended before it had drawn what it drew before"
+        self.on_checkpoint()
+
+    def state(self, name: str) -> State | None:
+        """Return what a step left, None if it has not ended."""
+        row = self._base.execute("SELECT state FROM steps WHERE name = ?", (name,)).fetchone()
+        return None if row is None else _unpacked(self._opened("steps", name, row[0]))
+
+    def finish(self) -> None:
+        """Forget all but what the run was: nothing of it is needed any more."""
+        with _writing(self.path), self._base:
+            for table in ("sent", "draws", "steps"):
+                self._base.execute(f"DELETE FROM {table}")
+        with _writing(self.path):
+            self._base.execute("VACUUM")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._base.close()
+
+    # seals
+
+    def _sealed(self, table: str, place: str, plain: bytes) -> bytes:
+        nonce = self._random(NONCE)
+        return nonce + self._cipher.encrypt(nonce, plain, f"{table}/{place}".encode())
+
+    def _opened(self, table: str, place: str, sealed: bytes) -> bytes:
+        try:
+            return self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], f"{table}/{place}".encode())
+        except InvalidTag:
+            what = "was changed, or belongs to another key of this party"
+            raise ConfigError(str(self.path), what, "use the key that the run began with") from None
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn a disk that takes nothing into a run that waits."""
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        what = f"cannot be written: {error.strerror or error if isinstance(error, OSError) else error}"
+        raise PausedError(str(path), what, "make room, then go on with `vfl resume`") from None
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    base = sqlite3.connect(path, check_same_thread=False)
+    base.execute("PRAGMA journal_mode = WAL")
+    base.execute("PRAGMA synchronous = FULL")
+    return base
+
+
+_ARRAY = 1
+
+
+def _packed(state: State) -> bytes:
+    packed: bytes = msgpack.packb(state, default=_array)
+    return packed
+
+
+def _array(value: Any) -> msgpack.ExtType:
+    assert isinstance(value, np.ndarray), f"{type(value).__name__} cannot be kept"
+    parts = (value.dtype.str, value.shape, np.ascontiguousarray(value).tobytes())
+    return msgpack.ExtType(_ARRAY, msgpack.packb(parts))
+
+
+def _unpacked(data: bytes) -> State:
+    state: State = msgpack.unpackb(data, ext_hook=_as_array, strict_map_key=False)
+    return state
+
+
+def _as_array(code: int, data: bytes) -> Any:
+    assert code == _ARRAY
+    dtype, shape, body = msgpack.unpackb(data)
+    return np.frombuffer(body, np.dtype(dtype)).reshape(shape).copy()
