@@ -16,8 +16,8 @@ parts of exactly PART bytes and an end that holds the rest, so a receiver knows 
 them how much will come and refuses more than `codec.MAX_MESSAGE` before it keeps a byte; short
 parts are refused as well, else a million of them could cost more than the message.
 
-Whoever receives a bye answers with one and ends its stream.  A stream that ends without a bye
-is broken.
+Whoever receives a bye answers with one, in a lasting run once it is done itself, and ends its
+stream.  A stream that ends without a bye is broken.
 """
 
 from __future__ import annotations

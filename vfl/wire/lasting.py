@@ -47,6 +47,7 @@ class Lasting:
             for peer in sorted(missing):
                 try:
                     links[peer] = self.meet(peer, self.journal.taken.get(peer, 0))
+                    links[peer].hold_bye()
                     self._catch_up(links[peer])
                 except LostError as absent:
                     if time.monotonic() > deadline:

@@ -71,6 +71,7 @@ class Link:
         self._told = False
         self._left = False
         self._closing = False
+        self._holds_bye = False
         self._on_loss: Callable[[PeerError], None] | None = None
         self._over = threading.Event()
         threading.Thread(target=self._read, name=f"link to {peer}", daemon=True).start()
@@ -143,16 +144,24 @@ class Link:
 
         A loss that `send` or `receive` raised before is not raised again.
         """
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
-        self._outbox.finish(bye_frame())
+        self.say_bye()
         if not self._over.wait(timeout if self._error is None else ABORT_PATIENCE):
             self._lose(PeerError(self.peer, f"did not confirm within {timeout:g} s that it got everything"))
             self._hang_up()
         if self._error is not None and not self._told:
             self._told = True
             raise self._error
+
+    def say_bye(self) -> None:
+        """Tell the peer that everything has been sent."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._outbox.finish(bye_frame())
+
+    def parted(self, timeout: float) -> bool:
+        """Tell whether the stream is over, within so many seconds."""
+        return self._over.wait(timeout)
 
     def watch(self, on_loss: Callable[[PeerError], None]) -> None:
         """Call back, from the reader's thread, when this link is lost."""
@@ -167,6 +176,11 @@ class Link:
         with self._changed:
             self._news = news
             self._changed.notify_all()
+
+    def hold_bye(self) -> None:
+        """Leave a bye unanswered until `close`: until then the peer must be ready to send again."""
+        with self._changed:
+            self._holds_bye = True
 
     def calm(self) -> None:
         """Forget the news of another peer: it is back."""
@@ -231,7 +245,9 @@ class Link:
         with self._changed:
             self._left = True
             self._changed.notify_all()
-        self._outbox.finish(bye_frame())
+            holds = self._holds_bye and not self._closing
+        if not holds:
+            self._outbox.finish(bye_frame())
 
     def _lose(self, error: PeerError, last: bytes = b"") -> None:
         with self._changed:

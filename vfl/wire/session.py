@@ -28,6 +28,10 @@ class PhaseCost:
     received: int = 0
 
 
+PULSE = 0.1
+"""Seconds for which a parting party waits for one peer before it looks after the others."""
+
+
 class Session:
     """Drives one role over its links, message for message as `memory.run_in_memory` does.
 
@@ -60,6 +64,8 @@ class Session:
         for link in self._links.values():
             link.watch(self._spread)
         if lasting:
+            for link in self._links.values():
+                link.hold_bye()
             lasting.journal.on_checkpoint = lambda: lasting.acknowledge(self._links)
             self._meet_again(set(peers) - self._links.keys())
 
@@ -86,23 +92,29 @@ class Session:
 
     def close(self) -> None:
         """Take leave of every peer once it has all that was sent; raise the first loss in doing so."""
+        if self._lasting:
+            self._part()
+            return
         losses: list[PeerError] = []
-        for peer in [*self._links]:
+        for link in self._links.values():
             try:
-                self._close(peer)
+                link.close(self._timeout)
             except PeerError as error:
                 losses.append(error)
         if losses:
             raise losses[0]
 
-    def _close(self, peer: str) -> None:
-        try:
-            self._links[peer].close(self._timeout)
-        except LostError:
-            if self._lasting is None:
-                raise
-            self._meet_again({peer})
-            self._close(peer)
+    def _part(self) -> None:
+        """Say bye to all at once, and again to whom was lost and is back: it may lack something."""
+        waiting, deadline = set(self._links), time.monotonic() + self._timeout
+        while waiting:
+            for peer in waiting:
+                self._links[peer].say_bye()
+            waiting = {peer for peer in waiting if not self._links[peer].parted(PULSE)}
+            self._meet_again({peer for peer in self._links if self._links[peer].broken})
+            waiting |= {peer for peer, link in self._links.items() if not link.parted(0)}
+            if waiting and time.monotonic() > deadline:
+                raise PeerError(min(waiting), f"did not part within {self._timeout:g} s")
 
     def _send(self, step: Send) -> None:
         data = encode(step.message)
