@@ -47,8 +47,7 @@ class Lasting:
             for peer in sorted(missing):
                 try:
                     links[peer] = self.meet(peer, self.journal.taken.get(peer, 0))
-                    links[peer].hold_bye()
-                    self._catch_up(links[peer])
+                    self.welcome(links[peer])
                 except LostError as absent:
                     if time.monotonic() > deadline:
                         raise self._away(absent) from None
@@ -58,8 +57,9 @@ class Lasting:
             link.calm()
         return made
 
-    def _catch_up(self, link: Link) -> None:
-        """Send what the peer does not have."""
+    def welcome(self, link: Link) -> None:
+        """Send what the peer does not have, and let it go only when this side is done as well."""
+        link.hold_bye()
         for message in self.journal.stored(link.peer, link.hello.have):
             link.send(message, self.patience)
 

@@ -65,7 +65,7 @@ class Session:
             link.watch(self._spread)
         if lasting:
             for link in self._links.values():
-                link.hold_bye()
+                lasting.welcome(link)
             lasting.journal.on_checkpoint = lambda: lasting.acknowledge(self._links)
             self._meet_again(set(peers) - self._links.keys())
 
