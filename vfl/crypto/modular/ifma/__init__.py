@@ -2,6 +2,7 @@
 
     lanes         eight 64-bit lanes as a type of numba, and the instructions on them
     compiled      what turns functions into kernels, and the folder that keeps them
+    windows       four rows of a product at a time, with their sums in registers
     arithmetic    products and squares of eight pairs, and the proof that they are exact
     rows          from the bytes of the seam to lanes and back
     constants     what depends on a modulus alone
