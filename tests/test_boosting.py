@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import gmpy2
 import numpy as np
 import pytest
-from hostile import KEY, PRIVATE
+from hostile import KEY, PRIVATE, integers
 from numpy.typing import NDArray
 from scipy.special import expit
 from seeded import Seeded
@@ -50,7 +51,9 @@ def pooled(rules: Rules, weight: NDArray[np.float64]) -> Ensemble:
     return fit(CODES, LAYOUTS, Y, rules, weight=weight, rng=Seeded(3))
 
 
-def together(rules: Rules, weight: NDArray[np.float64], hosts: int = 2) -> Transcript:
+def together(
+    rules: Rules, weight: NDArray[np.float64], hosts: int = 2, *, arbiter: bool = True
+) -> Transcript:
     """Fit the guest with one host, which then has all other columns, or two."""
     codes, layouts = CODES, LAYOUTS
     if hosts == 1:
@@ -67,16 +70,25 @@ def together(rules: Rules, weight: NDArray[np.float64], hosts: int = 2) -> Trans
         key=KEY,
         rng=Seeded(4),
         lots=Seeded(3),
-        opener=opening.ByArbiter(KEY, Seeded(5), Peer("arbiter")),
+        opener=opening.ByArbiter(KEY, Seeded(5), Peer("arbiter")) if arbiter else opening.ByOwnKey(PRIVATE),
         hosts=peers,
         report=lambda _: None,
     )
     roles: dict[str, Any] = {
-        peer.name: boosting.host(codes[k], layouts[k], rules, key=KEY, rng=Seeded(5 + k), guest=Peer("guest"))
+        peer.name: boosting.host(
+            codes[k],
+            layouts[k],
+            rules,
+            key=KEY,
+            rng=Seeded(5 + k),
+            guest=Peer("guest"),
+            guest_decrypts=not arbiter,
+        )
         for k, peer in enumerate(peers, start=1)
     }
-    decrypts = opening.arbiter(PRIVATE, Quota(10**6), guest=Peer("guest"))
-    return run_in_memory({"guest": guest, **roles, "arbiter": decrypts})
+    if arbiter:
+        roles["arbiter"] = opening.arbiter(PRIVATE, Quota(10**6), guest=Peer("guest"))
+    return run_in_memory({"guest": guest, **roles})
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -87,6 +99,27 @@ def test_trees_grown_together_are_the_pooled_trees_node_by_node(shape: str) -> N
     np.testing.assert_array_equal(run.results["guest"].logit, want.logit)
     for party in (1, 2):
         assert run.results[f"host{party}"] == [tree.splits_of(party) for tree in want.trees]
+
+
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_trees_grown_without_an_arbiter_are_the_pooled_trees_as_well(hosts: int) -> None:
+    rules, weight = SHAPES["the hosts from the first tree on"], np.ones(ROWS)
+    alone, helped = (together(rules, weight, hosts, arbiter=arbiter).results for arbiter in (False, True))
+    assert alone["guest"].trees == helped["guest"].trees
+    assert alone["host1"] == helped["host1"]
+    np.testing.assert_array_equal(alone["guest"].logit, pooled(rules, weight).logit)
+
+
+def test_what_a_host_sends_to_a_guest_with_the_key_bears_no_mark_of_the_guests_randomisers() -> None:
+    # Powers of h_s have the Jacobi symbol 1: what a host multiplied by such alone keeps a mark of -1.
+    rules, weight = Rules(n_estimators=2, max_depth=2, guest_grows_first=False), np.ones(ROWS)
+
+    def symbols(run: Transcript) -> set[int]:
+        sent = [s.message for s in run.views["host1"] if isinstance(s.message, boosting.EncryptedHistograms)]
+        return {gmpy2.jacobi(c % KEY.n, KEY.n) for m in sent for c in integers(m.packed)}
+
+    assert symbols(together(rules, weight)) == {1}
+    assert symbols(together(rules, weight, arbiter=False)) == {-1, 1}
 
 
 def test_every_party_splits_some_node_in_what_is_compared() -> None:

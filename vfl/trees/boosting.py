@@ -186,13 +186,18 @@ async def host(
     key: PublicKey,
     rng: Randomness,
     guest: Peer,
+    guest_decrypts: bool = False,
 ) -> list[dict[int, Split]]:
-    """Return the host's splits by node, tree by tree."""
+    """Return the host's splits by node, tree by tree.
+
+    `guest_decrypts`: there is no arbiter, and what goes to the guest must bear no mark of its own.
+    """
     await guest.send(Bins(np.array(layout.bins, np.int64)))
     bits = (await guest.receive(SlotSize)).bits
     if not 0 < bits <= key.n.bit_length() - 2:
         raise guest.blame("asked for slots that no plaintext holds")
-    bench = Bench(codes, layout, bits, key, lambda sums: key.randomise(sums, rng), guest)
+    hide = key.randomise_fully if guest_decrypts else key.randomise
+    bench = Bench(codes, layout, bits, key, lambda sums: hide(sums, rng), guest)
     trees: list[dict[int, Split]] = [{}] if rules.guest_grows_first else []
     step = (await guest.receive(Next)).step
     while step == TREE and len(trees) < rules.n_estimators:

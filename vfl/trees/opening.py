@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from vfl.arbitration import Quota, learn
+from vfl.arbitration import Quota, learn, unpacked
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
@@ -57,6 +57,20 @@ class ByArbiter:
     async def close(self) -> None:
         """Let the arbiter go."""
         await self.arbiter.send(Another(False))
+
+
+@dataclass(frozen=True, slots=True)
+class ByOwnKey:
+    """The guest decrypts; hosts randomise what they send so that it tells nothing but its plaintext."""
+
+    private: PrivateKey
+
+    async def open(self, packed: Ciphertexts, packing: Packing, *, source: Peer) -> list[int]:
+        """Return the sums."""
+        return unpacked(self.private.decrypt(packed), packing, source)
+
+    async def close(self) -> None:
+        """Nobody waits."""
 
 
 async def arbiter(private: PrivateKey, quota: Quota, *, guest: Peer) -> None:
