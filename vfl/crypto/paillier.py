@@ -180,7 +180,7 @@ class PublicKey:
     def randomise(self, c: Encrypted, rng: Randomness) -> Ciphertexts:
         """Multiply each by a fresh h_s^r: equal plaintexts become independent of how they were made."""
         size = (self.randomiser_bits or self.n.bit_length() // 2) // 8
-        exponents = np.frombuffer(rng.bytes(len(c) * size), np.uint8).reshape(-1, size)
+        exponents = np.frombuffer(rng.fresh(len(c) * size), np.uint8).reshape(-1, size)
         out = self.modular.fixed_base_powers(self.h_s, exponents, self.n, self._own(c))
         return Ciphertexts(self.fingerprint, out)
 

@@ -17,6 +17,10 @@ class Randomness:
 
     __slots__ = ()
 
+    def fresh(self, size: int) -> bytes:
+        """Return `size` uniform bytes that are used once and never needed again."""
+        return self.bytes(size)
+
     def bytes(self, size: int) -> bytes:
         """Return `size` uniform bytes."""
         return os.urandom(size)

@@ -11,6 +11,7 @@ from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, PublicKey, Unrandomised
 from vfl.crypto.randomness import Randomness
 from vfl.linear import whitening
+from vfl.steps import State
 from vfl.wire.flow import Peer
 
 Vector = NDArray[np.float64]
@@ -38,6 +39,14 @@ class Columns:
             if len(values) <= FEW_VALUES:
                 self._binned[j] = values
                 self._codes.append(codes.astype(np.int64))
+
+    def as_state(self) -> State:
+        """Return what `restore` takes: the coefficients and the gradients so far."""
+        return {"w": self.w, "gradients": list(self._gradients)}
+
+    def restore(self, state: State) -> None:
+        """Stand where the same columns stood."""
+        self.w, self._gradients = state["w"], list(state["gradients"])
 
     @property
     def logit(self) -> Vector:

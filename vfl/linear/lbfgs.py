@@ -17,9 +17,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vfl.steps import State
 
 Vector = NDArray[np.float64]
 
@@ -37,6 +40,21 @@ class Lbfgs:
     pairs: list[tuple[Vector, Vector]] = field(default_factory=list)
     pending: Vector | None = None
     best: int = 0
+
+    def as_state(self) -> State:
+        """Return what `restored` takes."""
+        return {
+            "products": self.products,
+            "pairs": [list(pair) for pair in self.pairs],
+            "pending": self.pending,
+            "best": self.best,
+        }
+
+    @classmethod
+    def restored(cls, state: State) -> Self:
+        """Stand where another stood."""
+        pairs = [(s, y) for s, y in state["pairs"]]
+        return cls(state["products"], pairs, state["pending"], state["best"])
 
     @property
     def norm(self) -> float:

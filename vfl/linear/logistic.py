@@ -40,6 +40,7 @@ from vfl.crypto.randomness import Randomness
 from vfl.linear.columns import Columns
 from vfl.linear.lbfgs import Lbfgs
 from vfl.linear.sigmoid import MAX_DEGREE, Interval, Polynomial, declared_range
+from vfl.steps import FORGOTTEN, Steps
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
@@ -49,6 +50,7 @@ Report = Callable[[int, int, float], None]
 """Told the gradient's number, the degree, and the part of the rows done."""
 
 BLOCK = 4096
+STEP = "fit"
 FIRST_ERROR = 1e-3
 """Error of the first gradient's sigmoid; later ones follow the gradient's norm down."""
 
@@ -144,11 +146,16 @@ async def guest(
     hosts: tuple[Peer, ...],
     arbiter: Peer,
     report: Report,
+    steps: Steps = FORGOTTEN,
 ) -> Fit:
     """Fit the guest's coefficients; `columns` begin at the fit of the guest alone; one host so far."""
     (host,) = hosts
     optimiser, degrees, error = Lbfgs(), list[int](), FIRST_ERROR
     content, go_on = False, True
+    if (kept := steps.state(STEP)) is not None:
+        optimiser, degrees, error = Lbfgs.restored(kept["optimiser"]), kept["degrees"], kept["error"]
+        content, go_on = kept["content"], kept["go_on"]
+        columns.restore(kept["columns"])
     while go_on:
         polynomial = await _agree(columns.logit, error, rules, host)
         degrees.append(polynomial.degree)
@@ -164,14 +171,26 @@ async def guest(
         for peer in (host, arbiter):
             await peer.send(Verdict(go_on))
         error = max(rules.tolerance / 3, 0.1 * optimiser.norm / (2 * math.sqrt(len(y))))
+        done = {"degrees": degrees, "content": content, "go_on": go_on, "columns": columns.as_state()}
+        steps.checkpoint(STEP, done | {"optimiser": optimiser.as_state(), "error": error})
     return Fit(columns.w, len(degrees), content, tuple(degrees))
 
 
 async def host(
-    columns: Columns, rules: Rules, *, key: PublicKey, rng: Randomness, guest: Peer, arbiter: Peer
+    columns: Columns,
+    rules: Rules,
+    *,
+    key: PublicKey,
+    rng: Randomness,
+    guest: Peer,
+    arbiter: Peer,
+    steps: Steps = FORGOTTEN,
 ) -> Fit:
     """Fit the host's coefficients; `columns` begin at zero."""
     degrees, content, go_on = list[int](), False, True
+    if (kept := steps.state(STEP)) is not None:
+        degrees, content, go_on = kept["degrees"], kept["content"], kept["go_on"]
+        columns.restore(kept["columns"])
     while go_on:
         polynomial = await _accept(columns.logit, guest)
         degrees.append(polynomial.degree)
@@ -186,18 +205,30 @@ async def host(
         go_on = (await guest.receive(Verdict)).go_on
         if go_on and len(degrees) >= rules.max_iter:
             raise guest.blame(f"asked for more than the {rules.max_iter} gradients that were agreed")
+        done = {"degrees": degrees, "content": content, "go_on": go_on, "columns": columns.as_state()}
+        steps.checkpoint(STEP, done)
     return Fit(columns.w, len(degrees), content, tuple(degrees))
 
 
 async def arbiter(
-    private: PrivateKey, quotas: Sequence[Quota], *, guest: Peer, hosts: tuple[Peer, ...]
+    private: PrivateKey,
+    quotas: Sequence[Quota],
+    *,
+    guest: Peer,
+    hosts: tuple[Peer, ...],
+    steps: Steps = FORGOTTEN,
 ) -> None:
     """Decrypt each party's masked gradient until the guest says it is over; quotas: guest, hosts."""
     go_on = True
+    if (kept := steps.state(STEP)) is not None:
+        go_on = kept["go_on"]
+        for quota, left in zip(quotas, kept["left"], strict=True):
+            quota.left = left
     while go_on:
         for party, quota in zip((guest, *hosts), quotas, strict=True):
             await quota.answer(private, party=party)
         go_on = (await guest.receive(Verdict)).go_on
+        steps.checkpoint(STEP, {"go_on": go_on, "left": [quota.left for quota in quotas]})
 
 
 async def _agree(a: Vector, error: float, rules: Rules, host: Peer) -> Polynomial:

@@ -18,8 +18,11 @@ from vfl.arbitration import Quota, learn, unpacked
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
+from vfl.steps import FORGOTTEN, Steps
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
+
+STEP = "opening"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,10 @@ class ByOwnKey:
         """Nobody waits."""
 
 
-async def arbiter(private: PrivateKey, quota: Quota, *, guest: Peer) -> None:
+async def arbiter(private: PrivateKey, quota: Quota, *, guest: Peer, steps: Steps = FORGOTTEN) -> None:
     """Decrypt masked histograms until the guest needs no more."""
+    if (kept := steps.state(STEP)) is not None:
+        quota.left = kept["left"]
     while (await guest.receive(Another)).more:
         await quota.answer(private, party=guest)
+        steps.checkpoint(STEP, {"left": quota.left})

@@ -36,10 +36,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from vfl.errors import ConfigError, PausedError
+from vfl.steps import State
 from vfl.wire.ledger import Ledger
-
-State = dict[str, Any]
-"""What a step leaves: numbers, texts, bytes, lists, dicts and numpy arrays."""
 
 Random = Callable[[int], bytes]
 """So many random bytes from the operating system."""

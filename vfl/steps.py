@@ -1,0 +1,38 @@
+"""What a role has done so far, kept so that it can go on after its process has died.
+
+A role asks for the `state` of a step before it begins, and calls `checkpoint` where it could begin
+again.  Between the two it must draw and send alike whenever it is run on the same messages.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+State = dict[str, Any]
+"""Numbers, texts, bytes, lists, dicts and numpy arrays."""
+
+
+class Steps(Protocol):
+    """Where steps are kept."""
+
+    def state(self, name: str) -> State | None:
+        """Return what a step left, None if it has not begun."""
+        ...
+
+    def checkpoint(self, name: str, state: State) -> None:
+        """Keep what a step leaves: the run goes on from here."""
+        ...
+
+
+class Forgotten:
+    """Steps of a run that begins anew if it is cut off."""
+
+    def state(self, name: str) -> State | None:
+        """Return None: nothing was kept."""
+        return None
+
+    def checkpoint(self, name: str, state: State) -> None:
+        """Keep nothing."""
+
+
+FORGOTTEN = Forgotten()
