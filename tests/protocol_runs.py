@@ -15,6 +15,7 @@ from psi import ecdh, several
 from vfl import arbitration
 from vfl.arbitration import Quota
 from vfl.crypto.packing import Packing
+from vfl.crypto.paillier import PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.features import names, split, woe
 from vfl.gates import Gates
@@ -94,13 +95,15 @@ def woe_roles(
     told: bool = True,
     rngs: tuple[Randomness, Randomness] | None = None,
     quota: int = 9,
+    guest_key: PublicKey = KEY,
+    host_key: PublicKey = KEY,
 ) -> Roles:
     """WOE and IV of the host's two binned columns, all small bins allowed."""
     ours, theirs = rngs or (Seeded(4), Seeded(5))
     gates = Gates(frozenset({"small_bins"}))
     return {
-        "guest": woe.guest(y, told=told, key=KEY, rng=ours, gates=gates, host=HOST, arbiter=ARBITER),
-        "host": woe.host(CODES, SLOTS, told=told, key=KEY, rng=theirs, gates=gates, guest=GUEST),
+        "guest": woe.guest(y, told=told, key=guest_key, rng=ours, gates=gates, host=HOST, arbiter=ARBITER),
+        "host": woe.host(CODES, SLOTS, told=told, key=host_key, rng=theirs, gates=gates, guest=GUEST),
         "arbiter": woe.arbiter(PRIVATE, Quota(quota), guest=GUEST),
     }
 
