@@ -205,6 +205,55 @@ def test_a_bad_job_is_refused(tmp_path: Path, old: str, new: str, said: str) -> 
     assert complaint(error.value, tmp_path).startswith(said)
 
 
+def test_a_model_of_trees_has_its_own_keys_and_defaults(tmp_path: Path) -> None:
+    trees = job(f"{JOB}model: {{kind: trees, max_depth: 5, learning_rate: 1}}\n", tmp_path)
+    assert (trees.trees.n_estimators, trees.trees.max_depth, trees.trees.max_bin) == (50, 5, 32)
+    trees.dump(tmp_path / "copy.yaml")
+    assert Job.load(tmp_path / "copy.yaml") == trees
+    assert trees.contract_hash() != job(JOB, tmp_path).contract_hash()
+    assert job(f"{JOB}model: {{kind: logistic}}\n", tmp_path) == job(JOB, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "hint"),
+    [
+        ("{kind: tree}", ".kind: must be logistic or trees, is the text", "did you mean trees?"),
+        ("{kind: trees, C: 1.0}", ".C: unknown key", "it belongs to kind: logistic"),
+        ("{n_estimators: 3}", ".n_estimators: unknown key", "it belongs to kind: trees"),
+        ("{kind: trees, max_dept: 3}", ".max_dept: unknown key", "did you mean max_depth?"),
+        ("{kind: trees, max_depth: 9}", ".max_depth: must be at most 8, is 9", "Levels of splits at most"),
+        ("{kind: trees, subsample: 0}", ".subsample: must be greater than 0, is 0", "Share of the train"),
+        ("{kind: trees, top_rate: 0.2}", ".other_rate: GOSS needs both top_rate and other_rate", ""),
+        ("{kind: trees, top_rate: 0.9, other_rate: 0.2}", ".other_rate: top_rate and other_rate are tog", ""),
+        (
+            "{kind: trees, subsample: 0.5, top_rate: 0.2, other_rate: 0.1}",
+            ".other_rate: a tree is grown from a subsample or by GOSS, not both",
+            "",
+        ),
+        (
+            "{kind: trees, early_stopping_rounds: 3}",
+            ".early_stopping_rounds: stopping early needs held-back rows: validation_share",
+            "",
+        ),
+        (
+            "{kind: trees}\nfeatures: {bins: 3}",
+            ": trees are binned by model.max_bin: remove the section `features`",
+            "",
+        ),
+    ],
+)
+def test_keys_of_another_kind_of_model_are_refused(tmp_path: Path, model: str, said: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        job(f"{JOB}model: {model}\n", tmp_path)
+    assert complaint(error.value, tmp_path).startswith(f"job.yaml:8: model{said}")
+    assert error.value.hint.startswith(hint)
+
+
+def test_trees_have_no_coefficients_to_join(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="disclosure: joined_coefficients: trees have none"):
+        job(f"{JOB}model: {{kind: trees}}\ndisclosure: {{joined_coefficients: true}}\n", tmp_path)
+
+
 def test_the_first_of_several_mistakes_in_the_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         job(f"{JOB}zeal: 1\nmodel: {{C: x}}\nalignment: {{strip: 3}}\n", tmp_path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
 
 from parties.config.job import Job
 from parties.config.party import Party
-from parties.config.reference import reference
+from parties.config.reference import OTHERWISE, reference
 from parties.config.schema import Section, dotted_keys
 from parties.config.yaml import parse
 
@@ -18,6 +19,13 @@ COMMITTED = Path(__file__).parents[1] / "configs" / "reference.yaml"
 def documents() -> list[str]:
     """Return the two documents of the reference: the job, and the guest's file."""
     return reference().split("---\n")[1:]
+
+
+def alternatives(text: str) -> list[tuple[str | int, ...]]:
+    """Return the keys of the model's commented section."""
+    _, _, rest = text.partition(f"  # {OTHERWISE}\n")
+    section = [line.removeprefix("  # ") for line in itertools.takewhile(str.strip, rest.splitlines())]
+    return [("model", *key) for key in parse("\n".join(section) or "none: 0", Path("section")).lines]
 
 
 def test_the_committed_reference_is_the_generated_one() -> None:
@@ -36,7 +44,7 @@ def test_the_reference_is_a_valid_job_and_a_valid_party_of_it(tmp_path: Path) ->
 @pytest.mark.parametrize(("section", "index"), [(Job, 0), (Party, 1)])
 def test_every_key_is_in_the_reference_with_its_default(section: type[Section], index: int) -> None:
     document = parse(documents()[index], Path("reference.yaml"))
-    written = {".".join(map(str, key)) for key in document.lines if key}
+    written = {".".join(map(str, key)) for key in [*document.lines, *alternatives(documents()[index])] if key}
     for key in dotted_keys(section):
         named = key.replace("parties.NAME", "parties.bank").replace("peers.NAME", "peers.insurer")
         assert named in written

@@ -21,8 +21,10 @@ from parties.config.rules import (
     EncryptionRules,
     FeatureRules,
     GateRules,
+    LogisticRules,
     ModelRules,
     ScorecardRules,
+    TreeRules,
 )
 from parties.config.schema import Section, validated
 from parties.config.yaml import dump, load
@@ -106,7 +108,7 @@ class Job(Section):
     )
     alignment: AlignmentRules = Field(default=AlignmentRules(), description="How customers are matched.")
     features: FeatureRules = Field(default=FeatureRules(), description="How columns become model inputs.")
-    model: ModelRules = Field(default=ModelRules(), validate_default=True, description="The joint model.")
+    model: ModelRules = Field(default=LogisticRules(), validate_default=True, description="The joint model.")
     scorecard: ScorecardRules = Field(default=ScorecardRules(), description="The scale of the points.")
     encryption: EncryptionRules = Field(default=EncryptionRules(), description="The encryption of sums.")
     disclosure: DisclosureRules = Field(
@@ -135,14 +137,19 @@ class Job(Section):
     def _fittable(cls, model: ModelRules, info: ValidationInfo) -> ModelRules:
         if parties := info.data.get("parties"):
             model.check_parties(_named(parties, "host"), _named(parties, "arbiter"))
+        if isinstance(model, TreeRules) and info.data.get("features", FeatureRules()) != FeatureRules():
+            raise ValueError("trees are binned by model.max_bin: remove the section `features`")
         return model
 
     @field_validator("disclosure")
     @classmethod
     def _calibratable(cls, disclosure: DisclosureRules, info: ValidationInfo) -> DisclosureRules:
         model = info.data.get("model")
-        if model and model.sigmoid == "taylor" and "train" not in disclosure.metrics:
+        taylor = isinstance(model, LogisticRules) and model.sigmoid == "taylor"
+        if taylor and "train" not in disclosure.metrics:
             raise ValueError("metrics must hold train: model.sigmoid taylor is calibrated on those rows")
+        if isinstance(model, TreeRules) and disclosure.joined_coefficients:
+            raise ValueError("joined_coefficients: trees have none")
         return disclosure
 
     @classmethod
@@ -158,6 +165,18 @@ class Job(Section):
         """Return the SHA-256 of the canonical JSON, in hex."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    @property
+    def logistic(self) -> LogisticRules:
+        """The model's rules, of a regression."""
+        assert isinstance(self.model, LogisticRules)
+        return self.model
+
+    @property
+    def trees(self) -> TreeRules:
+        """The model's rules, of trees."""
+        assert isinstance(self.model, TreeRules)
+        return self.model
 
     @property
     def guest(self) -> str:
@@ -202,6 +221,7 @@ class Job(Section):
     def open_gates(self) -> Gates:
         """Return the run's gates, after asking the one that this file alone can breach."""
         gates = Gates(frozenset(self.gates.allow))
-        if self.model.max_iter > MANY_ITERATIONS:
-            gates.refuse("many_iterations", "model.max_iter", f"{self.model.max_iter} iterations asked for")
+        model = self.model
+        if isinstance(model, LogisticRules) and model.max_iter > MANY_ITERATIONS:
+            gates.refuse("many_iterations", "model.max_iter", f"{model.max_iter} iterations asked for")
         return gates

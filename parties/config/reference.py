@@ -31,6 +31,9 @@ _HEAD = """\
 # Generated from the code; `python -m parties.config.reference FILE` writes it anew.
 """
 
+OTHERWISE = "Or with these keys:"
+"""The head of a commented section that may stand in place of the one above."""
+
 _TITLES = (
     (Job, "The job: what all parties agree on. Every party holds the same file."),
     (Party, "The party's own file, here a guest's. No other party sees it; its paths start at its folder."),
@@ -38,7 +41,13 @@ _TITLES = (
 
 _WORDS = {bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}
 
-_BOUNDS = {"ge": "at least", "gt": "greater than", "le": "at most", "multiple_of": "a multiple of"}
+_BOUNDS = {
+    "ge": "at least",
+    "gt": "greater than",
+    "le": "at most",
+    "lt": "less than",
+    "multiple_of": "a multiple of",
+}
 
 
 def reference() -> str:
@@ -49,20 +58,30 @@ def reference() -> str:
 
 def _section(section: type[Section], example: dict[str, Any] | None, indent: str) -> Iterator[str]:
     for position, (name, info) in enumerate(section.model_fields.items()):
-        inner, keyed = sections_in(info.annotation)
+        sections, keyed = sections_in(info.annotation)
         if position or not indent:
             yield ""
         yield from _comment(info, indent)
-        if inner is None:
+        if not sections:
             shown = (example or {}).get(name, (info.examples or [info.default])[0])
             yield from _wrapped(f"[{_kind(info)}]", indent)
             yield f"{indent}{name}: {_flow(shown)}"
             continue
         yield f"{indent}{name}:"
         if keyed:
-            yield from _named(inner, (info.examples or [{}])[0], indent + "  ")
+            yield from _named(sections[0], (info.examples or [{}])[0], indent + "  ")
         else:
-            yield from _section(inner, None, indent + "  ")
+            yield from _alternatives(sections, indent + "  ")
+
+
+def _alternatives(sections: tuple[type[Section], ...], indent: str) -> Iterator[str]:
+    """Yield the first of the sections that may stand in one place, and the others as comments."""
+    yield from _section(sections[0], None, indent)
+    for other in sections[1:]:
+        yield ""
+        yield f"{indent}# {OTHERWISE}"
+        for line in _section(other, None, indent):
+            yield f"{indent}# {line[len(indent) :]}".rstrip()
 
 
 def _named(section: type[Section], examples: dict[str, Any], indent: str) -> Iterator[str]:

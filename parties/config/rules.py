@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from parties.config.schema import Section
 from vfl.gates import GATES, MANY_ITERATIONS, GateName
+from vfl.trees.tree import MAX_DEPTH
 
 
 class AlignmentRules(Section):
@@ -44,8 +45,8 @@ class FeatureRules(Section):
     bins: int = Field(default=10, ge=2, le=64, description="Quantile bins per numeric column.")
 
 
-class ModelRules(Section):
-    """The joint model and how exactly it is fitted."""
+class LogisticRules(Section):
+    """A joint logistic regression and how exactly it is fitted."""
 
     kind: Literal["logistic"] = Field(default="logistic", description="Logistic regression.")
     C: float = Field(
@@ -78,6 +79,95 @@ class ModelRules(Section):
             raise ValueError(f"kind {self.kind} needs an arbiter, and the job has none")
 
 
+class TreeRules(Section):
+    """Boosted trees, in the words of xgboost and scikit-learn."""
+
+    kind: Literal["trees"] = Field(
+        default="trees",
+        description="Boosted trees. They give the guest a coarse copy of the hosts' used columns, "
+        "as the report says in numbers.",
+    )
+    n_estimators: int = Field(default=50, ge=1, le=1000, description="Trees at most.")
+    max_depth: int = Field(default=4, ge=1, le=MAX_DEPTH, description="Levels of splits at most.")
+    learning_rate: float = Field(
+        default=0.3, gt=0, le=1, description="What each tree's logits are scaled by."
+    )
+    reg_lambda: float = Field(default=1.0, ge=0, description="Ridge penalty on the logits of leaves.")
+    gamma: float = Field(default=0.0, ge=0, description="Least gain of a split.")
+    min_child_weight: float = Field(default=1.0, ge=0, description="Least sum of hessians of a child.")
+    max_bin: int = Field(
+        default=32,
+        ge=2,
+        le=256,
+        description="Quantile bins per numeric column, on every party alike; `features` is for regressions.",
+    )
+    subsample: float = Field(
+        default=1.0, gt=0, le=1, description="Share of the training rows from which a tree is grown."
+    )
+    top_rate: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="GOSS instead of subsample: share of the training rows with the largest gradients, all "
+        "of which a tree is grown from. Tells hosts which rows the model gets most wrong.",
+    )
+    other_rate: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        validate_default=True,
+        description="GOSS: share of the training rows that is drawn from the rest.",
+    )
+    validation_share: float = Field(
+        default=0.0, ge=0, le=0.5, description="Share of the training rows held back to stop early."
+    )
+    early_stopping_rounds: int = Field(
+        default=0,
+        ge=0,
+        description="Trees in a row that do not lower the loss of the held-back rows, after which growing "
+        "stops; 0 grows all.",
+    )
+    first_tree: Literal["guest", "all"] = Field(
+        default="guest",
+        description="Whose columns the first tree splits. Its gradients are the labels themselves: "
+        "all lets hosts sum them.",
+    )
+    scale_pos_weight: float = Field(
+        default=1.0, gt=0, le=1000, description="What a bad counts, a good being 1."
+    )
+
+    @field_validator("other_rate")
+    @classmethod
+    def _goss(cls, other: float | None, info: ValidationInfo) -> float | None:
+        top, subsample = info.data.get("top_rate"), info.data.get("subsample", 1.0)
+        if (top is None) != (other is None):
+            raise ValueError("GOSS needs both top_rate and other_rate")
+        if top is not None and other is not None:
+            if top + other > 1:
+                raise ValueError("top_rate and other_rate are together more than 1")
+            if subsample < 1:
+                raise ValueError("a tree is grown from a subsample or by GOSS, not both")
+        return other
+
+    @field_validator("early_stopping_rounds")
+    @classmethod
+    def _held_back(cls, rounds: int, info: ValidationInfo) -> int:
+        if rounds and not info.data.get("validation_share"):
+            raise ValueError("stopping early needs held-back rows: validation_share")
+        return rounds
+
+
+def _kind(model: Any) -> str:
+    kind = model.get("kind") if isinstance(model, dict) else getattr(model, "kind", None)
+    return "[trees]" if kind == "trees" else "[logistic]"
+
+
+ModelRules = Annotated[
+    Annotated[LogisticRules, Tag("[logistic]")] | Annotated[TreeRules, Tag("[trees]")], Discriminator(_kind)
+]
+"""The joint model; without a kind a regression."""
+
+
 class ScorecardRules(Section):
     """The scale of the points."""
 
@@ -105,7 +195,9 @@ class EncryptionRules(Section):
     decryptions: int = Field(
         default=2000,
         ge=1,
-        description="Ciphertexts that the arbiter decrypts for one party in one run, at most.",
+        description="Ciphertexts that the arbiter decrypts for one party in one run, at most. "
+        "Trees need more, by the hosts' bins, which no contract knows: the guest says how many before "
+        "anything is encrypted.",
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from parties.config.yaml import Document, Key
 from vfl.errors import ConfigError
@@ -30,20 +31,21 @@ def validated(section: type[S], document: Document, context: Any = None) -> S:
     try:
         return section.model_validate(document.data, context=context)
     except ValidationError as error:
-        problems = [(tuple(k for k in e["loc"] if k != "[key]"), e) for e in error.errors(include_url=False)]
+        # In brackets stand pydantic's "[key]" of a mapping, and the tags of a union's sections.
+        problems = [
+            (tuple(k for k in e["loc"] if not str(k).startswith("[")), e)
+            for e in error.errors(include_url=False)
+        ]
         key, first = min(problems, key=lambda p: document.line(p[0]))
         raise _in_words(section, document, key, dict(first)) from None
 
 
-def sections_in(annotation: Any) -> tuple[type[Section] | None, bool]:
-    """Return the section that a field holds, if any, and whether it holds one per free key."""
+def sections_in(annotation: Any) -> tuple[tuple[type[Section], ...], bool]:
+    """Return the sections of which a field holds one, and whether it holds one per free key."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation, False
-    for inner in get_args(annotation):
-        found, _ = sections_in(inner)
-        if found:
-            return found, get_origin(annotation) is dict
-    return None, False
+        return (annotation,), False
+    found = tuple(section for inner in get_args(annotation) for section in sections_in(inner)[0])
+    return found, bool(found) and get_origin(annotation) is dict
 
 
 def choices(annotation: Any) -> tuple[Any, ...]:
@@ -57,23 +59,28 @@ def dotted_keys(section: type[Section], prefix: str = "") -> Iterator[str]:
     """Yield every key of a section and of those inside it; a free key reads NAME."""
     for name, info in section.model_fields.items():
         yield prefix + name
-        inner, keyed = sections_in(info.annotation)
-        if inner:
+        alternatives, keyed = sections_in(info.annotation)
+        for inner in alternatives:
             yield from dotted_keys(inner, f"{prefix}{name}.{'NAME.' if keyed else ''}")
 
 
-def _around(section: type[Section], key: Key) -> type[Section] | None:
-    """Return the section in which a key stands."""
-    found: type[Section] | None = section
+def _around(section: type[Section], key: Key) -> tuple[type[Section], ...]:
+    """Return the sections in one of which a key stands."""
+    found: tuple[type[Section], ...] = (section,)
     keyed = False
     for name in key[:-1]:
         if keyed:
             keyed = False
-        elif found and name in found.model_fields:
-            found, keyed = sections_in(found.model_fields[str(name)].annotation)
+        elif info := _field(found, name):
+            found, keyed = sections_in(info.annotation)
         else:
-            return None
+            return ()
     return found
+
+
+def _field(around: tuple[type[Section], ...], name: str | int) -> FieldInfo | None:
+    """Return the field of this name in the first of some sections that has it."""
+    return next((s.model_fields[str(name)] for s in around if name in s.model_fields), None)
 
 
 def _in_words(section: type[Section], document: Document, key: Key, problem: dict[str, Any]) -> ConfigError:
@@ -82,7 +89,7 @@ def _in_words(section: type[Section], document: Document, key: Key, problem: dic
         named = named[:-1]
     around = _around(section, named)
     name = str(named[-1]) if named else ""
-    info = around.model_fields.get(name) if around else None
+    info = _field(around, name)
     meaning = re.split(r"(?<=\.)\s|:?\n", (info and info.description) or "")[0].rstrip(".")
     match problem["type"]:
         case "extra_forbidden":
@@ -90,15 +97,23 @@ def _in_words(section: type[Section], document: Document, key: Key, problem: dic
         case "missing":
             return document.error(key, "missing", meaning)
         case "literal_error":
-            offered = [str(choice) for choice in choices(info.annotation)] if info else []
-            return document.error(key, _complaint(problem), _closest(str(problem["input"]), offered))
+            fields = [s.model_fields[name] for s in around if name in s.model_fields]
+            offered = [str(choice) for field in fields for choice in choices(field.annotation)]
+            what = f"must be {_either(offered)}, is {_shown(problem['input'])}"
+            return document.error(key, what, _closest(str(problem["input"]), offered))
         case "value_error":
             return document.error(key, _complaint(problem))
     return document.error(key, _complaint(problem), meaning)
 
 
-def _spelling(section: type[Section], around: type[Section] | None, name: str) -> str:
-    here = list(around.model_fields) if around else []
+def _either(offered: list[str]) -> str:
+    return " or ".join(filter(None, (", ".join(offered[:-1]), offered[-1])))
+
+
+def _spelling(section: type[Section], around: tuple[type[Section], ...], name: str) -> str:
+    if owner := next((s for s in around if name in s.model_fields), None):
+        return f"it belongs to kind: {owner.model_fields['kind'].default}"
+    here = list(dict.fromkeys(field for s in around for field in s.model_fields))
     elsewhere = {k.rpartition(".")[2]: k for k in dotted_keys(section) if "." in k}
     if close := _closest(name, here):
         return close
@@ -137,8 +152,6 @@ _BOUNDS = {
 
 def _complaint(problem: dict[str, Any]) -> str:
     kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
-    if kind == "literal_error":
-        return f"must be {str(context['expected']).replace(chr(39), '')}, is {_shown(given)}"
     if kind in _WANTED:
         return f"must be {_WANTED[kind]}, is {_shown(given)}"
     if kind in _BOUNDS:

@@ -132,7 +132,7 @@ async def _features(run: Run, common: Common, key: PublicKey) -> Features:
 
 async def _fit(run: Run, x: np.ndarray[Any, np.dtype[np.float64]], key: PublicKey) -> logistic.Fit:
     width = x.shape[1]
-    columns = Columns(x, np.full(width, 1 / run.job.model.C), np.zeros(width))
+    columns = Columns(x, np.full(width, 1 / run.job.logistic.C), np.zeros(width))
     return await logistic.host(
         columns, run.fit_rules, key=key, rng=run.rng, guest=run.guest, arbiter=run.arbiter
     )

@@ -88,7 +88,7 @@ class Run:
     @property
     def fit_rules(self) -> logistic.Rules:
         """When the fit is good enough, and how long it may take."""
-        rules = self.job.model
+        rules = self.job.logistic
         return logistic.Rules(
             tolerance=rules.tolerance, max_iter=rules.max_iter, taylor=rules.sigmoid == "taylor"
         )

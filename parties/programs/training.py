@@ -154,7 +154,7 @@ async def _host_values(run: Run, common: Common, key: PublicKey, named: tuple[st
 async def _fit(run: Run, common: Common, features: Features, key: PublicKey) -> Models:
     """Fit the guest's own model, and from there the joint one."""
     x = features.transform(columns_of(common.table))
-    y, strength = common.training.label, run.job.model.C
+    y, strength = common.training.label, run.job.logistic.C
     assert y is not None
     alone = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-10, max_iter=500)
     alone.fit(x[common.train], y)
