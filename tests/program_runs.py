@@ -16,7 +16,9 @@ from parties.config.schema import validated
 from parties.config.yaml import parse
 from parties.programs import arbiter, host
 from parties.programs.run import Run
-from parties.programs.training import Trained, training
+from parties.programs.training import training
+from parties.programs.trees.guest import training as grow_as_guest
+from parties.programs.trees.host import training as grow_as_host
 from parties.progress import Silent
 from vfl.linear.sigmoid import sigmoid
 from vfl.table.table import Categorical, Numeric, Table
@@ -95,12 +97,13 @@ def by_id(table: Table) -> Table:
     return table.take(np.array([place[customer] for customer in common]))
 
 
-def train(agreed: Job, bank: Table, insurer: Table) -> tuple[Trained, host.Trained, Transcript]:
+def train(agreed: Job, bank: Table, insurer: Table) -> tuple[Any, Any, Transcript]:
     """Return what a training leaves at both parties, and what was sent."""
     runs = {name: run_of(agreed, name) for name in ("bank", "insurer", "trustee")}
+    grows = agreed.model.kind == "trees"
     roles = {
-        "bank": training(runs["bank"], bank),
-        "insurer": host.training(runs["insurer"], insurer),
+        "bank": (grow_as_guest if grows else training)(runs["bank"], bank),
+        "insurer": (grow_as_host if grows else host.training)(runs["insurer"], insurer),
         "trustee": arbiter.training(runs["trustee"]),
     }
     told = run_in_memory(roles)

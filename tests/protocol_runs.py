@@ -194,6 +194,7 @@ def boosting_roles(
             lots=Seeded(10),
             opener=opening.ByArbiter(KEY, ours, ARBITER),
             hosts=(HOST,),
+            afford=lambda _: None,
             report=lambda _: None,
         ),
         "host": boosting.host(

@@ -72,6 +72,7 @@ def together(
         lots=Seeded(3),
         opener=opening.ByArbiter(KEY, Seeded(5), Peer("arbiter")) if arbiter else opening.ByOwnKey(PRIVATE),
         hosts=peers,
+        afford=lambda _: None,
         report=lambda _: None,
     )
     roles: dict[str, Any] = {

@@ -188,6 +188,55 @@ def test_what_a_contract_shows_besides_stands_on_the_page(tmp_path, scores):
     assert "stay with the partner" not in text
 
 
+def a_run_of_trees(scores):
+    regression = ("iterations", "converged", "degrees", "coefficients", "guest_only_coefficients", "woe")
+    run = {key: value for key, value in a_run(scores).items() if key not in regression}
+    each = {"depth": 4, "leaves": 16, "splits": {"bank": 9, "insurer": 6}, "seconds": 1.25}
+    worth = [("bank", "income", 30, 750.5), ("insurer", "column 3", 12, 249.5)]
+    told = {"equations_per_row": 1.234, "split_bits_per_row": 56.7, "node_bits_per_row": 89.1}
+    run["information_value"] = {}
+    run["trees"] = {
+        "kept": 2,
+        "grown": 3,
+        "losses": [0.5, 0.4321, 0.44],
+        "each": [each, each],
+        "disclosed": {"insurer": told},
+        "importances": [
+            {"party": party, "column": column, "splits": splits, "gain": gain, "cover": 1.0}
+            for party, column, splits, gain in worth
+        ],
+    }
+    return run
+
+
+def test_the_first_thing_after_the_headline_is_what_trees_disclose(tmp_path, scores):
+    text = page(tmp_path, a_run_of_trees(scores), [LEDGER], {"test": scores}).text
+    places = [
+        text.index(said)
+        for said in (
+            "Does the partner help?",
+            "On the test rows, with 95 % intervals",
+            "What these trees disclose",
+            "Trees give bank a coarse copy of the columns of insurer that they use.",
+            "It has learned 1.23 exact equations on the bins of insurer, and 56.7 bits of splits",
+            "56.7 bits a training row",
+            "89.1 bits a training row",
+            "test, joint",
+            "What each column is worth",
+            "income bank 30 750.5 75.0 % column 3 insurer 12 249.5 24.9 %",
+            "2 trees of 3 grown; the lowest log-loss of the held-back rows is 0.4321",
+            "1 4 16 9 6 0.5000 1.25 2 4 16 9 6 0.4321 1.25",
+            "arbiter + guest = what the guest learns from trees anyway",
+        )
+    ]
+    assert places == sorted(places)
+    assert "Coefficients" not in text and "Information value" not in text
+
+
+def test_the_page_of_a_regression_says_nothing_of_trees(tmp_path, scores):
+    assert "trees" not in page(tmp_path, a_run(scores), [LEDGER], {"test": scores}).text.lower()
+
+
 def test_the_same_run_gives_the_same_bytes(tmp_path, scores):
     run = a_run(scores)
     for name in "ab":

@@ -21,6 +21,7 @@ GateName = Literal[
     "rare_values",
     "many_iterations",
     "large_values",
+    "many_leaves",
 ]
 
 FEW_EVENTS = 20
@@ -44,6 +45,9 @@ MANY_ITERATIONS = 40
 LARGE_VALUE = 8.0
 """Standard deviations beyond which large_values closes."""
 
+ROWS_PER_NODE = 20
+"""Training rows for each two of the trees' last-level nodes at which many_leaves closes."""
+
 GATES: dict[str, str] = {
     "small_bins": "a bin holds fewer than max(50 rows, 1 %) or fewer than 5 rows of a class: "
     "its bad rate says something about few people",
@@ -58,6 +62,8 @@ GATES: dict[str, str] = {
     "many_iterations": f"more than {MANY_ITERATIONS} iterations: each releases one number per column",
     "large_values": f"a standardised value lies beyond {LARGE_VALUE:g} standard deviations: "
     "its row dominates sums",
+    "many_leaves": f"the trees have two last-level nodes for every {ROWS_PER_NODE} training rows or fewer: "
+    "the guest could solve its sums for the hosts' cells",
 }
 """What each gate stops, in one line."""
 

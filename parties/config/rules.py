@@ -136,6 +136,11 @@ class TreeRules(Section):
         default=1.0, gt=0, le=1000, description="What a bad counts, a good being 1."
     )
 
+    def check_parties(self, hosts: tuple[str, ...], arbiters: tuple[str, ...]) -> None:
+        """Raise ValueError unless these hosts and arbiters can grow the trees."""
+        if not arbiters:
+            raise ValueError(f"kind {self.kind} needs an arbiter, and the job has none")
+
     @field_validator("other_rate")
     @classmethod
     def _goss(cls, other: float | None, info: ValidationInfo) -> float | None:

@@ -16,6 +16,7 @@ from vfl.arbitration import Quota, share_key
 from vfl.crypto.paillier import PrivateKey
 from vfl.features import woe
 from vfl.linear import logistic
+from vfl.trees import opening
 from vfl.wire.network import Session
 
 
@@ -39,6 +40,9 @@ async def training(run: Run) -> None:
     private = PrivateKey.generate(rules.bits, run.rng, run.arithmetic)
     await share_key(private, parties=(run.guest, *run.hosts))
     quotas = Quota(rules.decryptions), Quota(rules.decryptions)
+    if run.job.model.kind == "trees":
+        await opening.arbiter(private, quotas[0], guest=run.guest)
+        return
     if run.job.features.kind == "woe":
         await woe.arbiter(private, quotas[0], guest=run.guest)
     await logistic.arbiter(private, quotas, guest=run.guest, hosts=(run.host,))

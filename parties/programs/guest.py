@@ -17,11 +17,15 @@ from parties.programs.files import publish
 from parties.programs.links import Contacts
 from parties.programs.model import Calibration, Half, unseen
 from parties.programs.run import Run, load_kernels
+from parties.programs.trees import batches
+from parties.programs.trees_model import TreeHalf
 from parties.progress import Progress
 from vfl.linear import halves, scoring
 from vfl.linear.sigmoid import sigmoid
 from vfl.table.read import check_columns, write_scores
 from vfl.table.table import Table
+from vfl.trees.model import GuestTrees
+from vfl.wire.flow import Role
 from vfl.wire.network import Session
 
 if TYPE_CHECKING:
@@ -42,12 +46,18 @@ def train(job: Job, party: Party, out: Path, progress: Progress) -> dict[str, An
     training_rows(table)
     clean_ids(job, table)
     run, session = _meet(job, party, "train", progress)
-    # Imported while the arbiter makes its key: scikit-learn takes as long.
-    from parties.programs.training import training
-
-    trained = session.run(training(run, table))
+    trained = session.run(_training(run, table))
     session.close()
     return _published(run, session, trained, out, effort)
+
+
+def _training(run: Run, table: Table) -> Role[Trained]:
+    # Imported while the arbiter makes its key: scikit-learn takes as long.
+    if run.job.model.kind == "trees":
+        from parties.programs.trees.guest import training
+    else:
+        from parties.programs.training import training
+    return training(run, table)
 
 
 def _published(run: Run, session: Session, trained: Trained, out: Path, effort: Effort) -> dict[str, Any]:
@@ -71,14 +81,14 @@ def score(
     """Score the common customers of a batch; leave the scores and the ids not matched."""
     effort = Effort()
     assert party.data is not None
-    half = Half.load(out / MODEL)
+    half = _loaded(job, out / MODEL)
     batch = input or party.data.score
     table = half.read(batch, party.data.id) if batch else read_training(party.data)
     half.check(table)
     clean_ids(job, table)
     run, session = _meet(job, party, "score", progress)
     progress.phase("scoring")
-    common, others, logit = session.run(scoring_batch(run, table, half))
+    common, others, logit = session.run(_scoring(run, table, half))
     session.close()
     target = output or out / "scores.parquet"
     write_scores(target, _scores(run, common, logit))
@@ -92,6 +102,16 @@ def score(
     books = run.books(session, effort)
     publish(out, {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts})
     return facts | {"warnings": run.warnings}
+
+
+def _loaded(job: Job, path: Path) -> Half | TreeHalf[GuestTrees]:
+    return TreeHalf.load(path, GuestTrees) if job.model.kind == "trees" else Half.load(path)
+
+
+def _scoring(run: Run, table: Table, half: Half | TreeHalf[GuestTrees]) -> Role[tuple[Table, Table, Vector]]:
+    if isinstance(half, TreeHalf):
+        return batches.guest(run, table, half)
+    return scoring_batch(run, table, half)
 
 
 async def scoring_batch(run: Run, table: Table, half: Half) -> tuple[Table, Table, Vector]:

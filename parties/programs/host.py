@@ -19,6 +19,8 @@ from parties.programs.model import Features, Half, columns_of, levels_in, number
 from parties.programs.run import Run
 from parties.programs.serving import Service
 from parties.programs.serving import serve as serve_runs
+from parties.programs.trees import batches
+from parties.programs.trees import host as trees
 from parties.progress import Progress
 from vfl.crypto.paillier import PublicKey
 from vfl.features import names, woe
@@ -28,6 +30,7 @@ from vfl.stats.binned import Bins, IndicatorColumns, WoeColumns
 from vfl.stats.standard import Standardiser
 from vfl.table.read import check_columns
 from vfl.table.table import Table
+from vfl.wire.flow import Role
 from vfl.wire.network import Session
 
 MODEL = "model.json"
@@ -62,7 +65,9 @@ def serve(job: Job, party: Party, out: Path, progress: Progress, service: Servic
 
 def _train(run: Run, session: Session, table: Table, out: Path) -> None:
     effort = Effort()
-    trained = session.run(training(run, table))
+    grows = run.job.model.kind == "trees"
+    role: Role[Trained | trees.Trained] = trees.training(run, table) if grows else training(run, table)
+    trained = session.run(role)
     session.close()
     books = run.books(session, effort)
     files = {
@@ -75,7 +80,8 @@ def _train(run: Run, session: Session, table: Table, out: Path) -> None:
 
 def _score(run: Run, session: Session, table: Table, out: Path) -> None:
     effort = Effort()
-    facts = session.run(scoring_batch(run, table, out / MODEL))
+    scores = batches.host if run.job.model.kind == "trees" else scoring_batch
+    facts = session.run(scores(run, table, out / MODEL))
     session.close()
     books = run.books(session, effort)
     publish(out, {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts})

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from parties.programs.run import Run
 from vfl.errors import DataError
-from vfl.gates import FEW_EVENTS, FEW_HOST_COLUMNS, FEW_VALUES, LARGE_VALUE, RARE_ROWS, ROWS_PER_COLUMN
+from vfl.gates import (
+    FEW_EVENTS,
+    FEW_HOST_COLUMNS,
+    FEW_VALUES,
+    LARGE_VALUE,
+    RARE_ROWS,
+    ROWS_PER_COLUMN,
+    ROWS_PER_NODE,
+)
 from vfl.table.table import Table
 
 Matrix = NDArray[np.float64]
@@ -30,10 +38,26 @@ def check_events(run: Run, training: Table) -> None:
         run.gates.refuse("few_events", "labels", what, f"there are {fewest};")
 
 
-def check_width(run: Run, rows: int, columns: int, width: int) -> None:
-    """Ask few_host_columns of the host's columns, and few_rows of the columns that they become."""
+def check_columns_count(run: Run, columns: int) -> None:
+    """Ask few_host_columns of the host's columns."""
     if columns < FEW_HOST_COLUMNS:
         run.gates.refuse("few_host_columns", "columns", f"{columns} take part")
+
+
+def check_leaves(run: Run, rows: int) -> None:
+    """Ask many_leaves of the trees that were agreed on, and so many training rows."""
+    rules = run.job.trees
+    nodes = rules.n_estimators << (rules.max_depth - 1)
+    if 2 * nodes * ROWS_PER_NODE >= rows:
+        what = f"{rules.n_estimators} trees of depth {rules.max_depth} on {rows} training rows"
+        most = (rows - 1) // (2 * ROWS_PER_NODE) >> (rules.max_depth - 1)
+        mend = f"at this depth {most} can be grown;" if most else ""
+        run.gates.refuse("many_leaves", "model.n_estimators", what, mend)
+
+
+def check_width(run: Run, rows: int, columns: int, width: int) -> None:
+    """Ask few_host_columns of the host's columns, and few_rows of the columns that they become."""
+    check_columns_count(run, columns)
     if rows < ROWS_PER_COLUMN * width:
         run.gates.refuse("few_rows", "columns", f"{rows} training rows for {width} model columns")
 

@@ -21,6 +21,9 @@ from vfl.crypto.randomness import Randomness
 from vfl.gates import Gates
 from vfl.linear import logistic
 from vfl.stats.scorecard import Scorecard
+from vfl.trees import grow
+from vfl.trees.histogram import Limits
+from vfl.trees.sampling import Goss, Subsample
 from vfl.wire.flow import Peer
 from vfl.wire.network import Session
 
@@ -91,6 +94,24 @@ class Run:
         rules = self.job.logistic
         return logistic.Rules(
             tolerance=rules.tolerance, max_iter=rules.max_iter, taylor=rules.sigmoid == "taylor"
+        )
+
+    @property
+    def grow_rules(self) -> grow.Rules:
+        """How trees are grown."""
+        agreed = self.job.trees
+        sampling: Subsample | Goss = Subsample(agreed.subsample)
+        if agreed.top_rate is not None and agreed.other_rate is not None:
+            sampling = Goss(agreed.top_rate, agreed.other_rate)
+        return grow.Rules(
+            n_estimators=agreed.n_estimators,
+            max_depth=agreed.max_depth,
+            learning_rate=agreed.learning_rate,
+            limits=Limits(agreed.reg_lambda, agreed.gamma, agreed.min_child_weight),
+            sampling=sampling,
+            validation_share=agreed.validation_share,
+            early_stopping_rounds=agreed.early_stopping_rounds,
+            guest_grows_first=agreed.first_tree == "guest",
         )
 
     @property

@@ -14,6 +14,7 @@ from parties.programs.evaluation import Measured, calibrated
 from parties.programs.limits import check_events, check_values
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
 from parties.programs.run import Run
+from parties.programs.trees_model import TreeHalf
 from vfl.crypto.paillier import PublicKey
 from vfl.features import names, woe
 from vfl.linear import coefficients, logistic, scoring
@@ -25,6 +26,7 @@ from vfl.stats.woe import bin_counts, contributions
 from vfl.stats.woe import woe as woe_of
 from vfl.table.read import check_columns
 from vfl.table.table import Table
+from vfl.trees.model import GuestTrees
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -34,7 +36,7 @@ Matrix = NDArray[np.float64]
 class Trained:
     """What a training leaves at the guest: its half, what run.json says, and the report's curves."""
 
-    half: Half
+    half: Half | TreeHalf[GuestTrees]
     facts: dict[str, Any]
     curves: dict[str, dict[str, NDArray[Any]]]
 

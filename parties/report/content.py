@@ -85,12 +85,34 @@ def headline(run: Run, curves: Curves) -> dict[str, dict[str, Any]]:
 def trust(run: Run) -> list[str]:
     """Return what the run's promise rests on, with the parties' names."""
     guest, host, arbiter = (role(run, wanted) for wanted in ("guest", "host", "arbiter"))
+    together = f"arbiter + guest = all host logits ({arbiter} with {guest})."
+    if "trees" in run:
+        together = f"arbiter + guest = what the guest learns from trees anyway ({arbiter} with {guest})."
     return [
         "Semi-honest parties: each follows the protocol and may study all it receives; no two collude "
         "with the arbiter.",
         f"If they did: arbiter + host = all labels ({arbiter} with {host}).",
-        f"If they did: arbiter + guest = all host logits ({arbiter} with {guest}).",
+        f"If they did: {together}",
     ]
+
+
+def disclosed_by_trees(run: Run) -> list[dict[str, Any]]:
+    """Return by host what growing trees told, a training row; nothing for a regression."""
+    found = run.get("trees", {}).get("disclosed", {})
+    return [{"host": host, **numbers} for host, numbers in found.items()]
+
+
+def importances(run: Run) -> list[dict[str, Any]]:
+    """Return what each column is worth to the trees, with its share of all gains."""
+    rows = run.get("trees", {}).get("importances", [])
+    total = sum(row["gain"] for row in rows)
+    return [{**row, "share": row["gain"] / total if total else 0.0} for row in rows]
+
+
+def trees(run: Run) -> list[dict[str, Any]]:
+    """Return one row per tree of the model: its number, depth, leaves, splits by party and seconds."""
+    each = run.get("trees", {}).get("each", [])
+    return [{"number": number, **tree} for number, tree in enumerate(each, start=1)]
 
 
 def measures(run: Run) -> list[dict[str, Any]]:

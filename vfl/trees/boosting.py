@@ -50,7 +50,7 @@ from vfl.trees.gradients import Slot
 from vfl.trees.grow import Ensemble, Integers, Report, Rows, Rules, Vector, boost
 from vfl.trees.histogram import Layout
 from vfl.trees.members import Members, places
-from vfl.trees.opening import Opener
+from vfl.trees.opening import Opener, most_opened
 from vfl.trees.pooled import Pooled
 from vfl.trees.sampling import Goss
 from vfl.trees.tree import Codes, Mask, Split
@@ -155,17 +155,20 @@ async def guest(
     lots: Randomness,
     opener: Opener,
     hosts: tuple[Peer, ...],
+    afford: Callable[[int], None],
     report: Report,
 ) -> Ensemble:
     """Return the trees; `codes`: the guest's own, (n, d); `start`: the logits to begin from.
 
-    `rng` encrypts, `lots` draws the rows that trees are grown from.
+    `rng` encrypts, `lots` draws the rows that trees are grown from.  `afford` is told how many
+    ciphertexts may have to be opened, before anything is encrypted.
     """
     layouts = [layout]
     for peer in hosts:
         layouts.append(await _layout(peer))
     amplifier = rules.sampling.amplifier if isinstance(rules.sampling, Goss) else 1.0
     slot = Slot.holding(len(y), float(weight.max()) * amplifier)
+    afford(sum(most_opened(theirs, slot, rules, key.n) for theirs in layouts[1:]))
     for peer in hosts:
         await peer.send(SlotSize(slot.bits))
     own = Pooled([codes], (layout,))

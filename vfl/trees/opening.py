@@ -19,6 +19,9 @@ from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.steps import FORGOTTEN, Steps
+from vfl.trees.gradients import Slot
+from vfl.trees.grow import Rules
+from vfl.trees.histogram import Layout
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
@@ -83,3 +86,10 @@ async def arbiter(private: PrivateKey, quota: Quota, *, guest: Peer, steps: Step
     while (await guest.receive(Another)).more:
         await quota.answer(private, party=guest)
         steps.checkpoint(STEP, {"left": quota.left})
+
+
+def most_opened(layout: Layout, slot: Slot, rules: Rules, n: int) -> int:
+    """Return how many packed ciphertexts full trees of the rules take of one host, under a modulus n."""
+    summed = [1 << max(level - 1, 0) for level in range(rules.max_depth)]
+    one = sum(Packing(nodes * layout.slots, slot.bits, n).plaintexts for nodes in summed)
+    return one * (rules.n_estimators - rules.guest_grows_first)

@@ -1,0 +1,118 @@
+"""What the guest notes while trees grow: progress, and what run.json says of them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parties.programs.run import Run
+from vfl.crypto.packing import Packing
+from vfl.crypto.paillier import Ciphertexts
+from vfl.trees.grow import Ensemble
+from vfl.trees.opening import Opener
+from vfl.trees.tree import Tree
+from vfl.wire.flow import Peer, Receive, Role, Send
+from vfl.wire.message import Disclosed, Message
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class Growth:
+    """The trees so far: the seconds that each took, and the training rows' logits by the best of them."""
+
+    run: Run
+    seconds: list[float] = field(default_factory=list)
+    logit: Vector = field(default_factory=lambda: np.empty(0))
+    _mark: float = field(default_factory=time.monotonic)
+
+    def report(self, ensemble: Ensemble) -> None:
+        """Note a new tree.  The model ends with the first of the lowest losses, where there are any."""
+        now = time.monotonic()
+        self.seconds.append(now - self._mark)
+        self._mark = now
+        losses = ensemble.losses
+        stopping = self.run.job.trees.early_stopping_rounds
+        if not (stopping and losses) or losses[-1] < min(losses[:-1], default=np.inf):
+            self.logit = ensemble.logit.copy()
+        grown = len(ensemble.trees)
+        self.run.progress.advance(grown, f"tree {grown}, {len(ensemble.trees[-1].leaves)} leaves")
+
+    def facts(self, ensemble: Ensemble) -> dict[str, Any]:
+        """Return what run.json says of the trees that the model keeps."""
+        parties = (self.run.guest.name, *self.run.job.hosts)
+        return {
+            "grown": len(self.seconds),
+            "kept": len(ensemble.trees),
+            "losses": ensemble.losses,
+            "each": [
+                _shape(tree, parties) | {"seconds": round(seconds, 3)}
+                for tree, seconds in zip(ensemble.trees, self.seconds, strict=False)
+            ],
+        }
+
+
+def _shape(tree: Tree, parties: tuple[str, ...]) -> dict[str, Any]:
+    depth = max(tree.leaves).bit_length() - 1
+    splits = {name: len(tree.splits_of(party)) for party, name in enumerate(parties)}
+    return {"depth": depth, "leaves": len(tree.leaves), "splits": splits}
+
+
+@dataclass(slots=True)
+class Counted:
+    """An opener that counts by host the sums the guest learns: each is one of g and one of h."""
+
+    opener: Opener
+    sums: Counter[str] = field(default_factory=Counter)
+
+    async def open(self, packed: Ciphertexts, packing: Packing, *, source: Peer) -> list[int]:
+        """Return the sums."""
+        self.sums[source.name] += packing.count
+        return await self.opener.open(packed, packing, source=source)
+
+    async def close(self) -> None:
+        """Ask for nothing more."""
+        await self.opener.close()
+
+
+Books = dict[tuple[str, str], Disclosed]
+"""What was disclosed, by peer and message."""
+
+
+@dataclass(slots=True)
+class Heard:
+    """A role that runs unchanged while its books are kept: what it tells, and what it is told."""
+
+    role: Role[Any]
+    told: Books = field(default_factory=dict)
+    said: Books = field(default_factory=dict)
+
+    def __await__(self) -> Generator[Send | Receive, Any, Any]:
+        value = None
+        try:
+            while True:
+                step = self.role.send(value)
+                value = yield step
+                if isinstance(step, Receive):
+                    _enter(self.told, step.sender, value)
+                else:
+                    _enter(self.said, step.to, step.message)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            self.role.close()
+
+    def bits(self, books: Books, peer: Peer, message: type[Message]) -> int:
+        """Return the bits of all messages of a kind in one of the books."""
+        return books.get((peer.name, message.__name__), Disclosed()).bits
+
+
+def _enter(books: Books, peer: str, message: Message) -> None:
+    key = (peer, type(message).__name__)
+    books[key] = books.get(key, Disclosed()) + message.disclosed()

@@ -1,0 +1,172 @@
+"""The guest's part of growing trees: from its table to both models and what they are worth."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parties.programs.alignment import Common, align_guest, measured_rows
+from parties.programs.evaluation import Measured
+from parties.programs.limits import check_events, check_leaves
+from parties.programs.model import Calibration, levels_in, unseen
+from parties.programs.run import Run
+from parties.programs.training import Trained
+from parties.programs.trees.coding import fit_bins
+from parties.programs.trees.growth import Counted, Growth, Heard
+from parties.programs.trees_model import TreeHalf
+from vfl.crypto.paillier import PublicKey
+from vfl.errors import ConfigError
+from vfl.features import names
+from vfl.table.read import check_columns
+from vfl.table.table import Table
+from vfl.trees import boosting, pooled, scoring
+from vfl.trees.grow import Ensemble
+from vfl.trees.histogram import Layout
+from vfl.trees.importance import importances
+from vfl.trees.model import GuestTrees, layout_of
+from vfl.trees.opening import ByArbiter
+from vfl.trees.tree import Codes, Tree
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The guest's codes of all common rows, and their bins."""
+
+    codes: Codes
+    layout: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """The joint trees, and what growing them took and told."""
+
+    ensemble: Ensemble
+    growth: Growth
+    counted: Counted
+    heard: Heard
+
+
+async def training(run: Run, table: Table) -> Trained:
+    """Grow the joint trees, and measure what they are worth beside the guest's own."""
+    key = await run.receive_key()
+    run.progress.phase("finding common customers")
+    common = await align_guest(run, table)
+    check_columns(common.training)
+    check_events(run, common.training)
+    check_leaves(run, common.rows["train"])
+    bins, codes = fit_bins(run, common)
+    shown = await _names(run)
+    levels = levels_in(common.training)
+    for warning in unseen(levels, common.table):
+        run.warn(warning)
+    grown = await _grow(run, common, Own(codes, layout_of(bins)), key)
+    half = TreeHalf(run.id, GuestTrees(bins, run.job.hosts, grown.ensemble.trees), levels)
+    measured = await _measured(run, common, Own(codes, layout_of(bins)), grown)
+    facts = {
+        "intersection": len(common.table),
+        "rows": common.rows,
+        "trees": grown.growth.facts(grown.ensemble)
+        | {"disclosed": _disclosed(run, common, grown), "importances": _importances(run, half, shown)},
+        "splits": measured.evaluated(),
+    }
+    return Trained(half, facts, measured.curves())
+
+
+async def _names(run: Run) -> dict[str, tuple[str, ...]]:
+    """Return the names of the hosts' columns by host, where the contract shows them."""
+    if run.job.disclosure.host_columns == "anonymous":
+        return {}
+    return {host.name: await names.guest(host=host) for host in run.hosts}
+
+
+async def _grow(run: Run, common: Common, own: Own, key: PublicKey) -> Grown:
+    """Grow the joint trees from the training rows."""
+    y = _labels(common)
+    rules = run.grow_rules
+    counted, growth = Counted(ByArbiter(key, run.rng, run.arbiter)), Growth(run)
+    run.progress.phase("growing trees", float(rules.n_estimators))
+    role = boosting.guest(
+        own.codes[common.train],
+        own.layout,
+        y,
+        _weights(run, y),
+        np.zeros(len(y)),
+        rules,
+        key=key,
+        rng=run.rng,
+        lots=run.rng,
+        opener=counted,
+        hosts=run.hosts,
+        afford=lambda needed: _check_quota(run, needed),
+        report=growth.report,
+    )
+    heard = Heard(role)
+    return Grown(await heard, growth, counted, heard)
+
+
+def _labels(common: Common) -> NDArray[np.int8]:
+    y = common.training.label
+    assert y is not None
+    return y
+
+
+def _weights(run: Run, y: NDArray[np.int8]) -> Vector:
+    return np.where(y == 1, run.job.trees.scale_pos_weight, 1.0)
+
+
+def _check_quota(run: Run, needed: int) -> None:
+    """Refuse trees for which the arbiter's quota may not last."""
+    if needed > (agreed := run.job.encryption.decryptions):
+        what = f"{agreed} are agreed, and full trees on the hosts' bins need {needed}"
+        raise ConfigError(
+            "encryption.decryptions", what, f"agree on decryptions: {needed}, or on fewer trees"
+        )
+
+
+async def _measured(run: Run, common: Common, own: Own, grown: Grown) -> Measured:
+    """Measure both models: of training rows the logits are known, of the others hosts tell their leaves."""
+    rows, trees = measured_rows(run.job, common.train), grown.ensemble.trees
+    joint, alone = np.empty(len(rows)), np.empty(len(rows))
+    joint[common.train] = grown.growth.logit
+    asked = rows & ~common.train
+    run.progress.phase("measuring")
+    if asked.any():
+        joint[asked] = await scoring.guest(trees, own.codes[asked], hosts=run.hosts)
+    if rows.any():
+        without = scoring.guest(_alone(run, common, own), own.codes[rows], hosts=())
+        alone[rows] = pooled.completed(without)
+    assert common.table.label is not None
+    y, train = common.table.label[rows], common.train[rows]
+    return Measured(y, train, joint[rows], np.zeros(int(rows.sum())), alone[rows], Calibration())
+
+
+def _alone(run: Run, common: Common, own: Own) -> list[Tree]:
+    """Return the trees of the guest's own columns, by the same rules."""
+    y = _labels(common)
+    codes, layouts = [own.codes[common.train]], (own.layout,)
+    return pooled.fit(codes, layouts, y, run.grow_rules, weight=_weights(run, y), rng=run.rng).trees
+
+
+def _disclosed(run: Run, common: Common, grown: Grown) -> dict[str, dict[str, float]]:
+    """Return by host what the trees disclosed, a training row: equations on its bins, and bits."""
+    rows, heard = common.rows["train"], grown.heard
+    return {
+        host.name: {
+            "equations_per_row": 2 * grown.counted.sums[host.name] / rows,
+            "split_bits_per_row": heard.bits(heard.told, host, boosting.Sides) / rows,
+            "node_bits_per_row": heard.bits(heard.said, host, boosting.Nodes) / rows,
+        }
+        for host in run.hosts
+    }
+
+
+def _importances(
+    run: Run, half: TreeHalf[GuestTrees], shown: dict[str, tuple[str, ...]]
+) -> list[dict[str, Any]]:
+    found = importances(half.trees, shown)
+    return [asdict(one) | {"party": one.party or run.guest.name} for one in found]
