@@ -38,7 +38,7 @@ then sees uniform numbers; g and h travel in one plaintext, sums are packed and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,7 @@ from numpy.typing import NDArray
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, PublicKey, Unrandomised
 from vfl.crypto.randomness import Randomness
+from vfl.steps import FORGOTTEN, Steps
 from vfl.trees.gradients import Slot
 from vfl.trees.grow import Ensemble, Integers, Report, Rows, Rules, Vector, boost
 from vfl.trees.histogram import Layout
@@ -53,6 +54,7 @@ from vfl.trees.members import Members, places
 from vfl.trees.opening import Opener, most_opened
 from vfl.trees.pooled import Pooled
 from vfl.trees.sampling import Goss
+from vfl.trees.sums import EncryptedSums
 from vfl.trees.tree import Codes, Mask, Split
 from vfl.wire.flow import Peer
 from vfl.wire.message import Disclosed, Message
@@ -62,6 +64,8 @@ MOST_SLOTS = 1 << 16
 """Slots of one host's columns at most."""
 
 END, LEVEL, TREE = 0, 1, 2
+
+STEP = "trees"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,23 +161,32 @@ async def guest(
     hosts: tuple[Peer, ...],
     afford: Callable[[int], None],
     report: Report,
+    steps: Steps = FORGOTTEN,
 ) -> Ensemble:
     """Return the trees; `codes`: the guest's own, (n, d); `start`: the logits to begin from.
 
     `rng` encrypts, `lots` draws the rows that trees are grown from.  `afford` is told how many
     ciphertexts may have to be opened, before anything is encrypted.
     """
-    layouts = [layout]
-    for peer in hosts:
-        layouts.append(await _layout(peer))
+    kept = steps.state(STEP)
+    theirs = [Layout(tuple(bins)) for bins in kept["bins"]] if kept else [await _layout(p) for p in hosts]
     amplifier = rules.sampling.amplifier if isinstance(rules.sampling, Goss) else 1.0
     slot = Slot.holding(len(y), float(weight.max()) * amplifier)
-    afford(sum(most_opened(theirs, slot, rules, key.n) for theirs in layouts[1:]))
-    for peer in hosts:
+    afford(sum(most_opened(one, slot, rules, key.n) for one in theirs))
+    for peer in () if kept else hosts:
         await peer.send(SlotSize(slot.bits))
     own = Pooled([codes], (layout,))
-    joint = Joint(own, tuple(layouts), slot, rules.samples, key, rng, opener, hosts)
-    ensemble = await boost(y, weight, start, rules, own=own, everyone=joint, rng=lots, report=report)
+    joint = Joint(own, (layout, *theirs), slot, rules.samples, key, rng, opener, hosts)
+
+    def keep(ensemble: Ensemble) -> None:
+        bins = [list(layout.bins) for layout in theirs]
+        steps.checkpoint(STEP, {"bins": bins, "ensemble": ensemble.as_state()})
+        report(ensemble)
+
+    begun = Ensemble.restored(kept["ensemble"]) if kept else None
+    ensemble = await boost(
+        y, weight, start, rules, own=own, everyone=joint, rng=lots, report=keep, begun=begun
+    )
     for peer in hosts:
         await peer.send(Next(END))
         await peer.send(Kept(len(ensemble.trees)))
@@ -190,30 +203,42 @@ async def host(
     rng: Randomness,
     guest: Peer,
     guest_decrypts: bool = False,
+    steps: Steps = FORGOTTEN,
 ) -> list[dict[int, Split]]:
     """Return the host's splits by node, tree by tree.
 
     `guest_decrypts`: there is no arbiter, and what goes to the guest must bear no mark of its own.
     """
-    await guest.send(Bins(np.array(layout.bins, np.int64)))
-    bits = (await guest.receive(SlotSize)).bits
-    if not 0 < bits <= key.n.bit_length() - 2:
-        raise guest.blame("asked for slots that no plaintext holds")
+    kept = steps.state(STEP)
+    bits = kept["bits"] if kept else await _slot_bits(layout, key, guest)
     hide = key.randomise_fully if guest_decrypts else key.randomise
     bench = Bench(codes, layout, bits, key, lambda sums: hide(sums, rng), guest)
     trees: list[dict[int, Split]] = [{}] if rules.guest_grows_first else []
-    step = (await guest.receive(Next)).step
+    if kept:
+        trees = [{node: Split(*how) for node, how in tree.items()} for tree in kept["trees"]]
+    step = kept["step"] if kept else (await guest.receive(Next)).step
     while step == TREE and len(trees) < rules.n_estimators:
+        done = [{node: list(astuple(split)) for node, split in tree.items()} for tree in trees]
+        steps.checkpoint(STEP, {"bits": bits, "trees": done, "step": step})
         await bench.begin(rules.samples)
         trees.append({})
         depth, step = 0, (await guest.receive(Next)).step
         while step == LEVEL and depth < rules.max_depth:
             trees[-1] |= await bench.level()
             depth, step = depth + 1, (await guest.receive(Next)).step
-    kept = (await guest.receive(Kept)).trees if step == END else -1
-    if not 0 <= kept <= len(trees):
+    wanted = (await guest.receive(Kept)).trees if step == END else -1
+    if not 0 <= wanted <= len(trees):
         raise guest.blame("asked for more trees or levels than were agreed")
-    return trees[:kept]
+    return trees[:wanted]
+
+
+async def _slot_bits(layout: Layout, key: PublicKey, guest: Peer) -> int:
+    """Tell the guest how many bins there are; return the bits of a slot that holds their sums."""
+    await guest.send(Bins(np.array(layout.bins, np.int64)))
+    bits = (await guest.receive(SlotSize)).bits
+    if not 0 < bits <= key.n.bit_length() - 2:
+        raise guest.blame("asked for slots that no plaintext holds")
+    return bits
 
 
 # the guest's side of a tree
@@ -324,10 +349,7 @@ class Bench:
     key: PublicKey
     hide: Callable[[Unrandomised], Ciphertexts]
     guest: Peer
-    _encrypted: Ciphertexts | None = None
-    _at: Rows = field(default_factory=lambda: np.empty(0, np.int64))
-    """Where a row's gradient stands among the encrypted ones, -1 for nowhere."""
-    _root: Unrandomised | None = None
+    _sums: EncryptedSums | None = None
     _members: Members = field(default_factory=lambda: Members(0))
 
     async def begin(self, samples: bool) -> None:
@@ -336,17 +358,12 @@ class Bench:
         sampled = (await self.guest.receive(Sampled)).rows if samples else np.ones(n, np.bool_)
         if sampled.shape != (n,) or not sampled.any():
             raise self.guest.blame("sampled other rows than there are")
-        rows = np.flatnonzero(sampled)
-        self._at = np.where(sampled, np.cumsum(sampled) - 1, -1)
-        self._members, self._root, blocks = Members(n), None, []
-        for at in range(0, len(rows), BLOCK):
-            part = rows[at : at + BLOCK]
+        self._members = Members(n)
+        self._sums = EncryptedSums(self.codes, self.layout, self.key, sampled)
+        for at in range(0, len(self._sums.rows), BLOCK):
             block = (await self.guest.receive(EncryptedGradients)).values
-            self.key.check(block, len(part), self.guest.name)
-            blocks.append(block)
-            sums = self._sums(block, self.layout.slots_of(self.codes[part]), self.layout.bins)
-            self._root = self.key.add(self._root, sums) if self._root else sums
-        self._encrypted = Ciphertexts.joined(blocks)
+            self.key.check(block, min(BLOCK, len(self._sums.rows) - at), self.guest.name)
+            self._sums.add(block)
 
     async def level(self) -> dict[int, Split]:
         """Sum the nodes of one level, and divide those that the host's columns split."""
@@ -356,27 +373,15 @@ class Bench:
             self._members.place(nodes, asked.place)
         except ValueError as error:
             raise self.guest.blame(str(error)) from None
-        sums = self._root if nodes == [1] else self._by_node(nodes)
-        assert sums is not None
+        assert self._sums is not None
+        rows = [self._members.rows[k] for k in nodes]
+        sums = self._sums.root() if nodes == [1] else self._sums.of(rows)
         packing = Packing(len(nodes) * self.layout.slots, self.bits, self.key.n)
         await self.guest.send(EncryptedHistograms(self.hide(self.key.pack(sums, packing))))
         splits = self._accepted(await self.guest.receive(Splits))
         if splits:
             await self.guest.send(Sides(np.concatenate([self._divide(k, s) for k, s in splits.items()])))
         return splits
-
-    def _sums(self, values: Ciphertexts, slots: Codes, sizes: tuple[int, ...]) -> Unrandomised:
-        return self.key.joined(self.key.sum_by_bin(values, slots, [size + 1 for size in sizes]))
-
-    def _by_node(self, nodes: list[int]) -> Unrandomised:
-        """Return the sums of each node by slot, over its sampled rows."""
-        assert self._encrypted is not None
-        parts = [rows[self._at[rows] >= 0] for rows in (self._members.rows[k] for k in nodes)]
-        rows = np.concatenate(parts)
-        node = np.repeat(np.arange(len(nodes)), [len(part) for part in parts])
-        slots, sizes, order = self.layout.by_node(self.codes[rows], node, len(nodes))
-        sums = self.key.sum_by_bin(self._encrypted.take(self._at[rows]), slots, sizes)
-        return self.key.joined(sums).take(order)
 
     def _accepted(self, told: Splits) -> dict[int, Split]:
         """Return the splits by node; a node is split once, so that a tree tells no more than it must."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from vfl.crypto.randomness import Randomness
+from vfl.steps import State
 from vfl.trees.gain import leaf_weight
 from vfl.trees.gradients import UNIT, gradients
 from vfl.trees.histogram import Layout, Limits, best_splits
@@ -72,11 +73,23 @@ class Provider(Protocol):
 
 @dataclass(slots=True)
 class Ensemble:
-    """The trees so far, the logit of every row, and how the held-back rows fared."""
+    """The trees so far, the logit of every row, which rows only measure, and how they fared."""
 
     logit: Vector
+    held: Rows
     trees: list[Tree] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
+
+    def as_state(self) -> State:
+        """Return what `restored` takes."""
+        trees = [tree.as_state() for tree in self.trees]
+        return {"logit": self.logit, "held": self.held, "trees": trees, "losses": self.losses}
+
+    @classmethod
+    def restored(cls, state: State) -> Self:
+        """Return the trees that were kept."""
+        trees = [Tree.restored(tree) for tree in state["trees"]]
+        return cls(state["logit"], state["held"], trees, state["losses"])
 
 
 Report = Callable[[Ensemble], None]
@@ -93,10 +106,15 @@ async def boost(
     everyone: Provider,
     rng: Randomness,
     report: Report,
+    begun: Ensemble | None = None,
 ) -> Ensemble:
-    """Grow trees on n rows from the logits `start`; `own`: the guest's columns without the hosts'."""
-    held, rows = _held_back(len(y), rules.validation_share, rng)
-    ensemble = Ensemble(start.copy())
+    """Grow trees on n rows from the logits `start`; `own`: the guest's columns without the hosts'.
+
+    `begun`: the trees of a run that was cut off.
+    """
+    ensemble = begun or Ensemble(start.copy(), _held_back(len(y), rules.validation_share, rng))
+    held = ensemble.held
+    rows = np.setdiff1d(np.arange(len(y)), held)
     while len(ensemble.trees) < rules.n_estimators and not _stale(ensemble.losses, rules):
         first = rules.guest_grows_first and not ensemble.trees
         gh = gradients(y, ensemble.logit, weight)
@@ -112,13 +130,11 @@ async def boost(
     return ensemble
 
 
-def _held_back(n: int, share: float, rng: Randomness) -> tuple[Rows, Rows]:
-    """Return the rows that only measure, and those that trees are grown from."""
+def _held_back(n: int, share: float, rng: Randomness) -> Rows:
+    """Return the rows that only measure, ascending."""
     if not share:
-        return np.empty(0, np.int64), np.arange(n)
-    order = rng.permutation(n)
-    held, rows = np.split(order, [max(1, round(share * n))])
-    return np.sort(held), np.sort(rows)
+        return np.empty(0, np.int64)
+    return np.sort(rng.permutation(n)[: max(1, round(share * n))])
 
 
 def _loss(y: NDArray[np.int8], logit: Vector, weight: Vector) -> float:

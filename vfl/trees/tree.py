@@ -6,10 +6,13 @@ A code is a bin's index, negative for a missing value (a blank, or a level not s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vfl.steps import State
 
 Codes = NDArray[np.int64]
 """One party's codes: shape (rows, columns)."""
@@ -51,6 +54,20 @@ class Tree:
     chosen: dict[int, Chosen] = field(default_factory=dict)
     leaves: dict[int, float] = field(default_factory=dict)
     """The logit that each leaf adds, learning rate included."""
+
+    def as_state(self) -> State:
+        """Return what `restored` takes."""
+        chosen = {node: [c.party, *astuple(c.split), c.gain, c.cover] for node, c in self.chosen.items()}
+        return {"chosen": chosen, "leaves": self.leaves}
+
+    @classmethod
+    def restored(cls, state: State) -> Self:
+        """Return the tree that was kept."""
+        chosen = {
+            node: Chosen(party, Split(column, bin, missing_left), gain, cover)
+            for node, (party, column, bin, missing_left, gain, cover) in state["chosen"].items()
+        }
+        return cls(chosen, state["leaves"])
 
     def splits_of(self, party: int) -> dict[int, Split]:
         """Return one party's splits by node."""
