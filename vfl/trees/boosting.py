@@ -53,7 +53,6 @@ from vfl.trees.histogram import Layout
 from vfl.trees.members import Members, places
 from vfl.trees.opening import Opener, most_opened
 from vfl.trees.pooled import Pooled
-from vfl.trees.sampling import Goss
 from vfl.trees.sums import EncryptedSums
 from vfl.trees.tree import Codes, Mask, Split
 from vfl.wire.flow import Peer
@@ -170,8 +169,7 @@ async def guest(
     """
     kept = steps.state(STEP)
     theirs = [Layout(tuple(bins)) for bins in kept["bins"]] if kept else [await _layout(p) for p in hosts]
-    amplifier = rules.sampling.amplifier if isinstance(rules.sampling, Goss) else 1.0
-    slot = Slot.holding(len(y), float(weight.max()) * amplifier)
+    slot = Slot.holding(len(y), float(weight.max()) * rules.sampling.amplifier)
     afford(sum(most_opened(one, slot, rules, key.n) for one in theirs))
     for peer in () if kept else hosts:
         await peer.send(SlotSize(slot.bits))
@@ -179,7 +177,7 @@ async def guest(
     joint = Joint(own, (layout, *theirs), slot, rules.samples, key, rng, opener, hosts)
 
     def keep(ensemble: Ensemble) -> None:
-        bins = [list(layout.bins) for layout in theirs]
+        bins = [layout.bins for layout in theirs]
         steps.checkpoint(STEP, {"bins": bins, "ensemble": ensemble.as_state()})
         report(ensemble)
 

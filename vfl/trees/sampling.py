@@ -49,6 +49,11 @@ class Subsample:
 
     share: float = 1.0
 
+    @property
+    def amplifier(self) -> float:
+        """What gradients are multiplied by: they stay as they are."""
+        return 1.0
+
     def sample(self, gh: Integers, rows: Integers, rng: Randomness) -> tuple[Integers, Mask]:
         """Return g and h as they count, and the sampled rows: `rows` are those to choose from."""
         drawn = rows
