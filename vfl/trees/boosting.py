@@ -311,8 +311,7 @@ async def _layout(peer: Peer) -> Layout:
     bins = (await peer.receive(Bins)).bins
     if bins.ndim != 1 or not len(bins) or bins.min() < 1 or bins.max() > MOST_SLOTS:
         raise peer.blame("sent bins that no columns have")
-    layout = Layout(tuple(bins.tolist()))
-    if layout.slots > MOST_SLOTS:
+    if (layout := Layout(tuple(bins.tolist()))).slots > MOST_SLOTS:
         raise peer.blame(f"brings more than {MOST_SLOTS} bins")
     return layout
 
