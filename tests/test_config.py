@@ -375,8 +375,12 @@ def test_a_host_says_how_it_meets_everybody_but_other_hosts(tmp_path: Path) -> N
         Party.load(path, agreed)
 
 
-@pytest.mark.parametrize("folder", ["demo", "give_credit", "default_credit"])
-def test_the_configurations_that_come_with_the_project_are_valid(folder: str) -> None:
-    shipped = Job.load(CONFIGS / folder / "job.yaml")
+@pytest.mark.parametrize(
+    "path",
+    ["demo/job", "give_credit/job", "give_credit/trees", "default_credit/job", "default_credit/trees"],
+)
+def test_the_configurations_that_come_with_the_project_are_valid(path: str) -> None:
+    folder, _, name = path.partition("/")
+    shipped = Job.load(CONFIGS / folder / f"{name}.yaml")
     for name in shipped.parties:
         assert Party.load(CONFIGS / folder / f"{name}.yaml", shipped).party == name

@@ -233,6 +233,13 @@ def test_the_first_thing_after_the_headline_is_what_trees_disclose(tmp_path, sco
     assert "Coefficients" not in text and "Information value" not in text
 
 
+def test_trees_without_an_arbiter_rest_on_no_arbiter(tmp_path, scores):
+    run = a_run_of_trees(scores) | {"parties": {"bank": "guest", "insurer": "host"}}
+    text = page(tmp_path, run, [LEDGER], {"test": scores}).text
+    assert "There is no arbiter: bank holds the key, and decrypts the sums that it learns." in text
+    assert "collude" not in text
+
+
 def test_the_page_of_a_regression_says_nothing_of_trees(tmp_path, scores):
     assert "trees" not in page(tmp_path, a_run(scores), [LEDGER], {"test": scores}).text.lower()
 

@@ -11,16 +11,20 @@ import pytest
 from numpy.typing import NDArray
 from program_runs import BANK, CUSTOMERS, INSURER, by_id, changed, job, run_of, train
 
+from parties.config.job import JobParty
+from parties.programs import arbiter
 from parties.programs.files import publish
 from parties.programs.limits import check_leaves
 from parties.programs.model import columns_of
 from parties.programs.trees import batches
+from parties.programs.trees.guest import training as grow_as_guest
+from parties.programs.trees.host import training as grow_as_host
 from parties.programs.trees_model import TreeHalf
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ConfigError, ContractError, DataError
 from vfl.linear.sigmoid import sigmoid
 from vfl.stats.metrics import evaluate
-from vfl.table.table import Table
+from vfl.table.table import Numeric, Table
 from vfl.trees import pooled, scoring
 from vfl.trees.model import GuestTrees, codes_of, layout_of
 from vfl.trees.tree import Tree
@@ -279,3 +283,58 @@ def test_the_oracle_of_scores_walks_as_the_protocol_does(grown: Any) -> None:
     both = codes(ours, theirs)
     found = pooled.completed(scoring.guest(own, both[0], hosts=()))
     np.testing.assert_allclose(found, logits(own, both))
+
+
+THREE = {
+    "parties": {
+        "bank": JobParty(role="guest"),
+        "insurer": JobParty(role="host"),
+        "lender": JobParty(role="host"),
+    }
+}
+
+
+def lender_table() -> Table:
+    """Return a table of most customers of the insurer in another order."""
+    rng = np.random.default_rng(5)
+    rows = rng.permutation(len(INSURER))[20:]
+    columns = {
+        name: Numeric(rng.integers(0, 4, len(rows)).astype(float)) for name in ("loans", "cards", "age")
+    }
+    return Table(INSURER.ids[rows], dict(columns), None, None, "lender.csv")
+
+
+@pytest.mark.parametrize("arbiters", [("trustee",), ()], ids=["with an arbiter", "without an arbiter"])
+def test_two_hosts_grow_and_score_trees(arbiters: tuple[str, ...], tmp_path: Path) -> None:
+    parties = THREE["parties"] | {name: JobParty(role="arbiter") for name in arbiters}
+    agreed = job(TREES, OPEN).model_copy(update={"parties": parties})
+    tables = {"bank": BANK, "insurer": INSURER, "lender": lender_table()}
+    runs = {name: run_of(agreed, name) for name in (*tables, *arbiters)}
+    roles: dict[str, Any] = {name: grow_as_host(runs[name], tables[name]) for name in ("insurer", "lender")}
+    roles["bank"] = grow_as_guest(runs["bank"], BANK)
+    roles |= {name: arbiter.training(runs[name]) for name in arbiters}
+    told = run_in_memory(roles)
+    ours, hosts = told.results["bank"], [told.results[name] for name in ("insurer", "lender")]
+    trees = ours.half.trees.trees
+    assert ours.half.trees.hosts == ("insurer", "lender")
+    for party, theirs in enumerate(hosts, start=1):
+        assert theirs.half.trees.trees == [tree.splits_of(party) for tree in trees]
+        assert sum(map(len, theirs.half.trees.trees)) > 0
+    assert list(ours.facts["trees"]["disclosed"]) == ["insurer", "lender"]
+    assert set(ours.facts["trees"]["each"][1]["splits"]) == {"bank", "insurer", "lender"}
+    for name, theirs in zip(("insurer", "lender"), hosts, strict=True):
+        publish(tmp_path / name, {"model.json": theirs.half.as_json()})
+    batch = {name: run_of(agreed, name, task="score") for name in tables}
+    scored = run_in_memory(
+        {
+            "bank": batches.guest(batch["bank"], BANK, ours.half),
+            **{
+                name: batches.host(batch[name], tables[name], tmp_path / name / "model.json")
+                for name in ("insurer", "lender")
+            },
+        }
+    )
+    common, _, logit = scored.results["bank"]
+    test = common.split == "test"
+    found = evaluate(common.label[test], sigmoid(logit[test]))
+    assert ours.facts["splits"]["test"]["joint"] == pytest.approx(found)

@@ -103,7 +103,7 @@ class Job(Section):
     )
     parties: dict[PartyName, JobParty] = Field(
         description="The parties by name (a-z, 0-9 and _): one guest, one arbiter, and the hosts; "
-        "logistic regression takes one host.",
+        "logistic regression takes one host, and trees do without an arbiter: the guest then has the key.",
         examples=[{"bank": {"role": "guest"}, "insurer": {"role": "host"}, "trustee": {"role": "arbiter"}}],
     )
     alignment: AlignmentRules = Field(default=AlignmentRules(), description="How customers are matched.")

@@ -32,7 +32,7 @@ features:
   bins: 10
 
 model:
-  kind: logistic
+  kind: logistic # logistic | trees, which have keys of their own
   C: 1.0
 
 scorecard: # 600 points at odds of 50 : 1, 20 points double them

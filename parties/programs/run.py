@@ -120,11 +120,15 @@ class Run:
         return self.job.disclosure.scores == "exact"
 
     async def receive_key(self) -> PublicKey:
-        """Return the arbiter's key, of the agreed length, with this party's cores behind it."""
-        rules = self.job.encryption
-        modulus = await receive_key(rules.bits, arbiter=self.arbiter)
-        randomiser_bits = RANDOMISER_BITS[str(rules.randomiser_bits)]
-        return PublicKey(modulus, self.arithmetic, randomiser_bits, source=self.arbiter.name)
+        """Return the key of the agreed length: the arbiter's, or the guest's where there is no arbiter."""
+        holder = self.arbiter if self.job.arbiter else self.guest
+        modulus = await receive_key(self.job.encryption.bits, arbiter=holder)
+        return self.public_key(modulus, holder)
+
+    def public_key(self, modulus: int, holder: Peer) -> PublicKey:
+        """Return a key with this party's cores behind it, and the agreed length of randomisers."""
+        randomiser_bits = RANDOMISER_BITS[str(self.job.encryption.randomiser_bits)]
+        return PublicKey(modulus, self.arithmetic, randomiser_bits, source=holder.name)
 
     def warn(self, text: str) -> None:
         """Tell the operator, and keep it for the run's books."""

@@ -164,8 +164,7 @@ async def guest(
 ) -> Ensemble:
     """Return the trees; `codes`: the guest's own, (n, d); `start`: the logits to begin from.
 
-    `rng` encrypts, `lots` draws the rows that trees are grown from.  `afford` is told how many
-    ciphertexts may have to be opened, before anything is encrypted.
+    `rng` encrypts, `lots` draws the trees' rows; `afford` is told first how much may be opened.
     """
     kept = steps.state(STEP)
     theirs = [Layout(tuple(bins)) for bins in kept["bins"]] if kept else [await _layout(p) for p in hosts]

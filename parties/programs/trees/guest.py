@@ -17,7 +17,8 @@ from parties.programs.training import Trained
 from parties.programs.trees.coding import fit_bins
 from parties.programs.trees.growth import Counted, Growth, Heard
 from parties.programs.trees_model import TreeHalf
-from vfl.crypto.paillier import PublicKey
+from vfl.arbitration import share_key
+from vfl.crypto.paillier import PrivateKey, PublicKey
 from vfl.errors import ConfigError
 from vfl.features import names
 from vfl.table.read import check_columns
@@ -27,7 +28,7 @@ from vfl.trees.grow import Ensemble
 from vfl.trees.histogram import Layout
 from vfl.trees.importance import importances
 from vfl.trees.model import GuestTrees, layout_of
-from vfl.trees.opening import ByArbiter
+from vfl.trees.opening import ByArbiter, ByOwnKey, Opener
 from vfl.trees.tree import Codes, Tree
 
 Vector = NDArray[np.float64]
@@ -53,7 +54,7 @@ class Grown:
 
 async def training(run: Run, table: Table) -> Trained:
     """Grow the joint trees, and measure what they are worth beside the guest's own."""
-    key = await run.receive_key()
+    key, opener = await _key(run)
     run.progress.phase("finding common customers")
     common = await align_guest(run, table)
     check_columns(common.training)
@@ -64,7 +65,7 @@ async def training(run: Run, table: Table) -> Trained:
     levels = levels_in(common.training)
     for warning in unseen(levels, common.table):
         run.warn(warning)
-    grown = await _grow(run, common, Own(codes, layout_of(bins)), key)
+    grown = await _grow(run, common, Own(codes, layout_of(bins)), key, opener)
     half = TreeHalf(run.id, GuestTrees(bins, run.job.hosts, grown.ensemble.trees), levels)
     measured = await _measured(run, common, Own(codes, layout_of(bins)), grown)
     facts = {
@@ -77,6 +78,16 @@ async def training(run: Run, table: Table) -> Trained:
     return Trained(half, facts, measured.curves())
 
 
+async def _key(run: Run) -> tuple[PublicKey, Opener]:
+    """Return the arbiter's key and its help, or without an arbiter a key of the guest's own."""
+    if run.job.arbiter:
+        key = await run.receive_key()
+        return key, ByArbiter(key, run.rng, run.arbiter)
+    private = PrivateKey.generate(run.job.encryption.bits, run.rng, run.arithmetic)
+    await share_key(private, parties=run.hosts)
+    return run.public_key(private.public.n, run.guest), ByOwnKey(private)
+
+
 async def _names(run: Run) -> dict[str, tuple[str, ...]]:
     """Return the names of the hosts' columns by host, where the contract shows them."""
     if run.job.disclosure.host_columns == "anonymous":
@@ -84,11 +95,11 @@ async def _names(run: Run) -> dict[str, tuple[str, ...]]:
     return {host.name: await names.guest(host=host) for host in run.hosts}
 
 
-async def _grow(run: Run, common: Common, own: Own, key: PublicKey) -> Grown:
+async def _grow(run: Run, common: Common, own: Own, key: PublicKey, opener: Opener) -> Grown:
     """Grow the joint trees from the training rows."""
     y = _labels(common)
     rules = run.grow_rules
-    counted, growth = Counted(ByArbiter(key, run.rng, run.arbiter)), Growth(run)
+    counted, growth = Counted(opener), Growth(run)
     run.progress.phase("growing trees", float(rules.n_estimators))
     role = boosting.guest(
         own.codes[common.train],
@@ -120,8 +131,8 @@ def _weights(run: Run, y: NDArray[np.int8]) -> Vector:
 
 
 def _check_quota(run: Run, needed: int) -> None:
-    """Refuse trees for which the arbiter's quota may not last."""
-    if needed > (agreed := run.job.encryption.decryptions):
+    """Refuse trees for which the arbiter's quota may not last; a guest with its own key has none."""
+    if run.job.arbiter and needed > (agreed := run.job.encryption.decryptions):
         what = f"{agreed} are agreed, and full trees on the hosts' bins need {needed}"
         raise ConfigError(
             "encryption.decryptions", what, f"agree on decryptions: {needed}, or on fewer trees"

@@ -44,7 +44,17 @@ async def training(run: Run, table: Table) -> Trained:
     for warning in unseen(levels, common.table):
         run.warn(warning)
     rules = run.grow_rules
-    heard = Heard(boosting.host(trained, layout_of(bins), rules, key=key, rng=run.rng, guest=run.guest))
+    heard = Heard(
+        boosting.host(
+            trained,
+            layout_of(bins),
+            rules,
+            key=key,
+            rng=run.rng,
+            guest=run.guest,
+            guest_decrypts=run.job.arbiter is None,
+        )
+    )
     splits = await heard
     asked = measured_rows(run.job, common.train) & ~common.train
     if asked.any():
