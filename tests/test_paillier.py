@@ -107,6 +107,13 @@ def test_a_mark_on_a_randomiser_survives_powers_of_h_s_but_not_full_randomisatio
     assert len(found) == 4 and all(60 <= count <= 140 for count in found.values())
 
 
+def test_rerandomised_ciphertexts_keep_their_plaintexts_and_show_either_jacobi_symbol() -> None:
+    c = PUBLIC.rerandomise(PUBLIC.lift(np.repeat(VALUES, 40)), RNG)
+    assert opened(c) == np.repeat(VALUES, 40).tolist()
+    symbols = Counter(gmpy2.jacobi(v, PUBLIC.n) for v in from_pairs(c.pairs, PUBLIC.n))
+    assert set(symbols) == {1, -1} and all(count > 0.3 * len(c) for count in symbols.values())
+
+
 def test_a_root_that_is_no_unit_is_drawn_again() -> None:
     class Scripted(Randomness):
         draws = iter((0, KEY.p, 5 * KEY.q, 3))

@@ -39,6 +39,8 @@ class Bare(PublicKey):
     def randomise(self, c: Encrypted, rng: Randomness) -> Ciphertexts:
         return Ciphertexts(c.key, c.pairs)
 
+    rerandomise = randomise
+
 
 BARE = Bare.insecure_short_key_for_tests_only(KEY.n, KEY.modular)
 

@@ -11,7 +11,8 @@ discrete logarithms to short exponents of h_s are hard: 448 bits for a 224-bit w
 generic attacks, 320 for 160.  Every party derives h_s itself from N; nobody is sent one.
 
 What has not been randomised has the type `Unrandomised`, which no message accepts.  Arithmetic
-yields `Unrandomised`; only `PublicKey.randomise` and `randomise_fully` lead from there to `Ciphertexts`.
+yields `Unrandomised`; only `PublicKey.randomise`, `rerandomise` and `randomise_fully` lead from there to
+`Ciphertexts`.
 """
 
 from __future__ import annotations
@@ -171,6 +172,12 @@ class PublicKey:
         x = int.from_bytes(seed, "big") % self.n
         return int(gmpy2.powmod(-x * x % self.n, self.n, self.n_squared))
 
+    @cached_property
+    def u_s(self) -> int:
+        """u^N mod N^2 for the least u whose Jacobi symbol modulo N is -1: an encryption of 0."""
+        u = next(u for u in range(2, 1 << 16) if gmpy2.jacobi(u, self.n) == -1)
+        return int(gmpy2.powmod(u, self.n, self.n_squared))
+
     # what may be sent
 
     def encrypt(self, plain: NDArray[np.int64], rng: Randomness) -> Ciphertexts:
@@ -183,6 +190,17 @@ class PublicKey:
         exponents = np.frombuffer(rng.fresh(len(c) * size), np.uint8).reshape(-1, size)
         out = self.modular.fixed_base_powers(self.h_s, exponents, self.n, self._own(c))
         return Ciphertexts(self.fingerprint, out)
+
+    def rerandomise(self, c: Encrypted, rng: Randomness) -> Ciphertexts:
+        """Randomise what was computed from a peer's ciphertexts, and hide what their Jacobi symbols tell.
+
+        Powers of h_s have Jacobi symbol 1 modulo N.  A peer that sends one ciphertext of symbol -1 would
+        see from a sum, without any key, whether that row is in it.  So each is multiplied by u_s or not,
+        at random.
+        """
+        coins = np.frombuffer(rng.bytes(len(c)), np.uint8) & 1
+        factors = to_pairs([1, self.u_s], self.n)[coins]
+        return self.randomise(self._new(self.modular.multiply(self._own(c), factors, self.n)), rng)
 
     def randomise_fully(self, c: Encrypted, rng: Randomness) -> Ciphertexts:
         """Multiply each by a fresh r^N, r uniform in Z_N*: uniform among all encryptions of its plaintext.

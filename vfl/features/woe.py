@@ -136,7 +136,7 @@ async def host(
     order, counts = _shuffled(codes, slots, rng=rng, gates=gates)
     parts = [column.take(bins) for column, bins in zip(sums, order, strict=True)]
     packing = _packing(sum(map(len, order)), n, key)
-    packed = key.randomise(key.pack(key.joined(parts), packing), rng)
+    packed = key.rerandomise(key.pack(key.joined(parts), packing), rng)
     sizes = np.array([len(o) for o in order], dtype=np.int64)
     await guest.send(BinnedLabels(packed, np.concatenate(counts), sizes))
     if not told:

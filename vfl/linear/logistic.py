@@ -272,7 +272,7 @@ async def _make_residuals(
         key.check(powers, len(c) * polynomial.degree, host.name)
         known = encode(c[:, 0] - y[rows], 2 * FRACTION)
         sums = key.add(key.row_products(powers, encode(c[:, 1:])), key.lift(known))
-        done.append(key.randomise(sums, rng))
+        done.append(key.rerandomise(sums, rng))
         await host.send(EncryptedResiduals(done[-1]))
         report(gradient, polynomial.degree, min(1.0, rows.stop / len(y)))
     return Ciphertexts.joined(done)

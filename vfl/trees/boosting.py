@@ -208,7 +208,7 @@ async def host(
     """
     kept = steps.state(STEP)
     bits = kept["bits"] if kept else await _slot_bits(layout, key, guest)
-    hide = key.randomise_fully if guest_decrypts else key.randomise
+    hide = key.randomise_fully if guest_decrypts else key.rerandomise
     bench = Bench(codes, layout, bits, key, lambda sums: hide(sums, rng), guest)
     trees: list[dict[int, Split]] = [{}] if rules.guest_grows_first else []
     if kept:
