@@ -1,6 +1,7 @@
 """All parties of a job on one machine, each as a process of its own over loopback TLS.
 
     DIR/job.yaml            the job, with every certificate pinned
+    DIR/approvals/          every party's approval of it, signed here: whoever runs all parties holds all keys
     DIR/guest/              the guest's folder: party.yaml, log.txt, and what its programs write
     DIR/<host's name>/      the same for each host
     DIR/arbiter/            the same for the arbiter, if there is one
@@ -20,11 +21,12 @@ from typing import Any, TextIO
 
 from parties.config.job import Job, JobParty
 from parties.config.party import Identity, Link, Party
+from parties.contract.approval import approve
 from parties.crew import Crew
 from vfl.errors import ConfigError
 from vfl.wire.certificates import create_identity, fingerprint, load_identity, save_identity
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK, APPROVALS = "127.0.0.1", "approvals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,15 @@ def run_local(job_path: Path, out: Path, *, echo: TextIO | None = None) -> dict[
     job = _pinned(job, members)
     agreed = out / "job.yaml"
     job.dump(agreed)
+    for member in members.values():
+        _approve(member, job, out)
     guest = members[job.guest]
     ports: dict[str, int] = {}
     with Crew(agreed, echo or sys.stderr) as crew:
         for name in job.peers_of(job.guest):
-            _settle(members[name], job, members, ports)
+            _settle(members[name], job, members, ports, out)
             ports[name] = crew.serve(name, members[name].role, members[name].folder)
-        _settle(guest, job, members, ports)
+        _settle(guest, job, members, ports, out)
         trained = crew.run_guest(guest.name, "train", guest.folder)
         scored = crew.run_guest(guest.name, "score", guest.folder)
     return {"out": str(out), "guest": guest.name, "train": trained, "score": scored}
@@ -96,7 +100,15 @@ def _identity_paths(member: Member) -> tuple[Path, Path]:
     return member.folder / f"{member.name}.key", member.folder / f"{member.name}.crt"
 
 
-def _settle(member: Member, job: Job, members: dict[str, Member], ports: dict[str, int]) -> None:
+def _approve(member: Member, job: Job, out: Path) -> None:
+    """Sign a party's approval of the job, as only whoever holds its key can."""
+    key, certificate = _identity_paths(member)
+    if member.pinned:
+        key, certificate = member.party.identity.key, member.party.identity.certificate
+    approve(job, load_identity(member.name, key, certificate), out / APPROVALS)
+
+
+def _settle(member: Member, job: Job, members: dict[str, Member], ports: dict[str, int], out: Path) -> None:
     """Write a party's file for this run: it dials whoever listens already, and listens itself."""
     own = member.party
     key, certificate = _identity_paths(member)
@@ -113,5 +125,7 @@ def _settle(member: Member, job: Job, members: dict[str, Member], ports: dict[st
         },
         "listen": None if member.role == "guest" else f"{LOOPBACK}:0",
         "out": member.folder,
+        "approvals": out / APPROVALS,
+        "state": member.folder / "state",
     }
     own.model_copy(update=changes).dump(member.folder / "party.yaml")

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import parties.contract.agreement
 import psi.ecdh
 import psi.several
 import vfl.arbitration
@@ -29,6 +30,7 @@ import vfl.trees.scoring
 from vfl.wire.message import Message, formula, reveals
 
 PROTOCOLS: tuple[ModuleType, ...] = (
+    parties.contract.agreement,
     psi.ecdh,
     psi.several,
     vfl.arbitration,

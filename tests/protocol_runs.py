@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -11,6 +11,7 @@ from hostile import KEY, PRIVATE
 from numpy.typing import NDArray
 from seeded import Seeded
 
+from parties.contract import agreement
 from psi import ecdh, several
 from vfl import arbitration
 from vfl.arbitration import Quota
@@ -43,6 +44,31 @@ SLOTS = [4, 3]
 """A slot of the first column, the one for blanks, is empty."""
 RULES = logistic.Rules(tolerance=1e-2, max_iter=3)
 Y: NDArray[np.int8] = (_draw.random(ROWS) < sigmoid(X @ [0.8, -0.5, 0.6, 0.4, 0.2])).astype(np.int8)
+
+
+class Willing:
+    """An authority that has approved everything."""
+
+    def own_document(self) -> str:
+        return "signed"
+
+    def held_documents(self) -> dict[str, str]:
+        return {"guest": "signed", "party1": "", "party2": ""}
+
+    def check(self, documents: Mapping[str, str]) -> None:
+        assert list(documents.values()) == 3 * ["signed"]
+
+    def begin(self, documents: Mapping[str, str]) -> None:
+        assert len(documents) == 3
+
+
+def agreement_roles() -> Roles:
+    """Three parties that have all approved."""
+    others = (Peer("party1"), Peer("party2"))
+    names = ("guest", "party1", "party2")
+    return {"guest": agreement.guest(Willing(), parties=others)} | {
+        peer.name: agreement.party(Willing(), names, guest=GUEST) for peer in others
+    }
 
 
 def psi_roles(guest_ids: list[str], host_ids: list[str]) -> Roles:
@@ -255,6 +281,7 @@ def tree_scoring_roles(trees: list[Tree], codes: list[Codes]) -> Roles:
 
 
 RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
+    agreement: (agreement_roles,),
     ecdh: (
         lambda: psi_roles(["a", "b", "c"], ["b", "c", "d", "e"]),
         lambda: psi_roles([str(k) for k in range(9)], ["3"]),

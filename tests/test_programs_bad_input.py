@@ -21,13 +21,15 @@ from program_runs import BANK, CUSTOMERS, INSURER, changed, job, run_of, train
 
 from parties.cli.application import application
 from parties.cli.voice import exit_code
+from parties.config.job import Job
+from parties.contract.approval import approve
 from parties.crew import PartyFailedError
 from parties.local import run_local
 from parties.programs.training import training
 from vfl.arbitration import SharedKey
 from vfl.errors import ContractError, DataError, SecurityError
 from vfl.table.table import Table
-from vfl.wire.certificates import create_identity, fingerprint, save_identity
+from vfl.wire.certificates import create_identity, fingerprint, load_identity, save_identity
 from vfl.wire.flow import Peer
 from vfl.wire.memory import run_in_memory
 from vfl.wire.network import Listener
@@ -58,6 +60,14 @@ class Site:
         (folder / "job.yaml").write_text(head + RULES, encoding="utf-8")
         for table, name in ((BANK, "bank"), (INSURER, "insurer")):
             write_csv(table, folder / f"{name}.csv")
+        self.approve()
+
+    def approve(self) -> None:
+        """Sign the job as it is now, for all parties."""
+        agreed = Job.load(self.folder / "job.yaml")
+        for name in NAMES:
+            identity = load_identity(name, self.folder / f"{name}.key", self.folder / f"{name}.crt")
+            approve(agreed, identity, self.folder / "approvals")
 
     def settle(self, name: str, *, connect: float = 30, processes: int = 2) -> None:
         """Write a party's file; it dials the ports that are known."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from parties.cli import check, demo, init, local, roles, voice
+from parties.cli import check, contracts, demo, init, local, roles, voice
 from vfl import __version__
 
 application = typer.Typer(
@@ -23,6 +23,7 @@ demo.add_to(application)
 local.add_to(application)
 check.add_to(application)
 init.add_to(application)
+contracts.add_to(application)
 application.add_typer(roles.guest, name="guest")
 application.add_typer(roles.host, name="host")
 application.add_typer(roles.arbiter, name="arbiter")

@@ -21,11 +21,11 @@ class RoleName(StrEnum):
 
 NEXT = {
     "guest": "send {certificate} and this fingerprint to the others, enter theirs in {job}, "
-    "agree on the file, then run `vfl check {job}`",
+    "agree on the file, run `vfl check {job}`, then sign it: `vfl approve {job}`",
     "host": "send {certificate} and this fingerprint to the guest; put the job and the others' "
-    "certificates in {folder}, then run `vfl check {job}`",
+    "certificates in {folder}, run `vfl check {job}`, then sign it: `vfl approve {job}`",
     "arbiter": "send {certificate} and this fingerprint to the guest; put the job and the others' "
-    "certificates in {folder}, then run `vfl check {job}`",
+    "certificates in {folder}, run `vfl check {job}`, then sign it: `vfl approve {job}`",
 }
 
 

@@ -128,6 +128,17 @@ class Party(Section):
         validate_default=True,
         description="Folder in which models, scores and reports are put.",
     )
+    approvals: Place = Field(
+        default=Path("approvals"),
+        validate_default=True,
+        description="Folder of signed approvals: this party's own, by `vfl approve`, and the others'.",
+    )
+    state: Place = Field(
+        default=Path("state"),
+        validate_default=True,
+        description="Folder in which the party keeps what outlasts its runs, under its name and for its "
+        "owner alone: runs counted, approvals withdrawn.",
+    )
 
     @classmethod
     def load(cls, path: Path, job: Job) -> Party:

@@ -10,9 +10,11 @@ import numpy as np
 
 from parties.config.job import Job
 from parties.config.party import Party
+from parties.contract.mandate import Mandate
 from parties.inspection import clean_ids, read_training, training_rows
 from parties.programs.alignment import match_guest
-from parties.programs.effort import Effort, cpu_seconds
+from parties.programs.consent import agreed_session
+from parties.programs.effort import Effort
 from parties.programs.files import publish
 from parties.programs.links import Contacts
 from parties.programs.model import Calibration, Half, unseen
@@ -142,7 +144,8 @@ def _meet(job: Job, party: Party, task: str, progress: Progress) -> tuple[Run, S
     """Dial whoever takes part in a task."""
     run = Run.begin(job, party, secrets.token_hex(8), task, progress)
     contacts = Contacts.load(job, party)
+    Mandate(job, party, run.id, task).own_document()
     load_kernels(party, ids=True)
     peers = job.peers_of(job.guest) if task == "train" else job.hosts
     links = {name: contacts.meet(name, run.id, task) for name in peers}
-    return run, Session(links, timeout=party.timeouts.message, cpu=cpu_seconds)
+    return run, agreed_session(run, links)

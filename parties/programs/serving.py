@@ -8,7 +8,8 @@ from pathlib import Path
 
 from parties.config.job import Job
 from parties.config.party import Party
-from parties.programs.effort import cpu_seconds
+from parties.contract.mandate import Mandate
+from parties.programs.consent import agreed_session
 from parties.programs.links import Contacts
 from parties.programs.run import Run, load_kernels
 from parties.progress import Progress
@@ -41,6 +42,7 @@ def serve(
 ) -> None:
     """Take part in the guest's runs until told to stop; `others`: by task, who is met but the guest."""
     contacts = Contacts.load(job, party)
+    Mandate(job, party, run="", task="").own_document()
     with contacts.listen() as listener:
         if service.port_file:
             service.port_file.write_text(str(listener.port))
@@ -79,4 +81,4 @@ def _begin(
         for met in links.values():
             met.abort(public_reason(error))
         raise
-    return run, Session(links, timeout=party.timeouts.message, cpu=cpu_seconds)
+    return run, agreed_session(run, links)

@@ -109,16 +109,21 @@ class Journal:
 
     def keep(self, peer: str, message: bytes) -> bool:
         """Store the next message to a peer; False if it was stored before the run was cut off."""
-        number = self.sent.get(peer, 0)
+        number, held = self.sent.get(peer, 0), self.holds(peer)
         self.sent[peer] = number + 1
-        held = self._base.execute("SELECT 1 FROM sent WHERE peer = ? AND number = ?", (peer, number))
-        if held.fetchone():
+        if held:
             return False
         with _writing(self.path), self._base:
             self._store_draws()
             sealed = self._sealed("sent", f"{peer}/{number}", message)
             self._base.execute("INSERT INTO sent VALUES (?, ?, ?)", (peer, number, sealed))
         return True
+
+    def holds(self, peer: str) -> bool:
+        """Tell whether the next message to a peer was stored before the run was cut off."""
+        place = peer, self.sent.get(peer, 0)
+        held = self._base.execute("SELECT 1 FROM sent WHERE peer = ? AND number = ?", place)
+        return held.fetchone() is not None
 
     def stored(self, peer: str, number: int) -> Iterator[bytes]:
         """Yield the messages to a peer from this number on."""

@@ -11,6 +11,6 @@ from vfl.wire.dialling import dial
 from vfl.wire.frames import Hello
 from vfl.wire.link import Link
 from vfl.wire.listener import Listener
-from vfl.wire.session import PhaseCost, Session, public_reason
+from vfl.wire.session import PhaseCost, Session, Witness, public_reason
 
-__all__ = ["Hello", "Link", "Listener", "PhaseCost", "Session", "dial", "public_reason"]
+__all__ = ["Hello", "Link", "Listener", "PhaseCost", "Session", "Witness", "dial", "public_reason"]

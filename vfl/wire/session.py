@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from vfl.errors import ConfigError, DataError, LostError, PausedError, PeerError, VflError
 from vfl.wire.codec import encode
@@ -32,6 +32,22 @@ PULSE = 0.1
 """Seconds for which a parting party waits for one peer before it looks after the others."""
 
 
+class Witness(Protocol):
+    """Told of every message by the layer that carries it; whatever it raises stops the run."""
+
+    def sending(self, to: str, message: Message, data: bytes) -> None:
+        """Hear of a message before it is stored and leaves; of one that is sent again, not again."""
+        ...
+
+    def received(self, sender: str, kind: type[Message], data: bytes) -> None:
+        """Hear of a message that has come, before the role sees it."""
+        ...
+
+    def stopped(self, reason: str) -> None:
+        """Hear why the run is stopped, in the words that peers are told."""
+        ...
+
+
 class Session:
     """Drives one role over its links, message for message as `memory.run_in_memory` does.
 
@@ -48,6 +64,7 @@ class Session:
         cpu: Callable[[], float] = time.process_time,
         lasting: Lasting | None = None,
         peers: Iterable[str] = (),
+        witness: Witness | None = None,
     ) -> None:
         """Take links by the name of the peer, and the seconds after which a silent peer is lost.
 
@@ -60,6 +77,7 @@ class Session:
         self._timeout = timeout
         self._lasting = lasting
         self._cpu = cpu
+        self._witness = witness
         self._mark = time.monotonic(), cpu()
         for link in self._links.values():
             link.watch(self._spread)
@@ -118,6 +136,8 @@ class Session:
 
     def _send(self, step: Send) -> None:
         data = encode(step.message)
+        if self._witness and not (self._lasting and self._lasting.journal.holds(step.to)):
+            self._witness.sending(step.to, step.message, data)
         self.ledger.record(step.to, step.message, len(data))
         if self._lasting is None or self._lasting.journal.keep(step.to, data):
             self._carry(step.to, data)
@@ -134,6 +154,8 @@ class Session:
         data = self._taken(step)
         if self._lasting:
             self._lasting.journal.took(step.sender)
+        if self._witness:
+            self._witness.received(step.sender, step.kind, data)
         self._charge(step.kind).received += len(data)
         return step.open(data)
 
@@ -168,6 +190,8 @@ class Session:
     def _leave(self, error: BaseException) -> None:
         """Stop the run everywhere, or leave it so that it can be resumed."""
         pauses = isinstance(error, (PausedError, KeyboardInterrupt, SystemExit))
+        if self._witness:
+            self._witness.stopped(public_reason(error))
         for link in self._links.values():
             if self._lasting and pauses:
                 link.drop()

@@ -1,0 +1,90 @@
+"""A contract in plain words: what whoever signs it agrees to, and what each party will learn."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from parties.config.job import Job
+from vfl.gates import GATES
+
+WIDTH = 80
+
+
+def in_words(job: Job) -> Iterator[str]:
+    """Yield the lines that an operator reads before signing."""
+    yield f"job {job.job}, contract {job.contract_hash()}"
+    yield from _item("purpose", job.purpose)
+    for name, party in job.parties.items():
+        yield from _item(party.role, f"{name}, certificate {party.certificate or 'not pinned'}")
+    for title, section in (("model", job.model), ("features", job.features), ("encryption", job.encryption)):
+        if (title, str(job.model.kind)) != ("features", "trees"):  # trees have bins of their own
+            values = section.model_dump(mode="json").items()
+            yield from _item(title, ", ".join(f"{key} {_shown(value)}" for key, value in values))
+    for title, learnt in learning(job).items():
+        yield f"{title} will learn"
+        for line in learnt:
+            yield from _wrapped(f"  - {line}", "    ")
+    yield "limits that are lifted" if job.gates.allow else "no limit is lifted"
+    for gate in job.gates.allow:
+        yield from _wrapped(f"  - {gate}: {GATES[gate]}", "    ")
+
+
+def learning(job: Job) -> dict[str, list[str]]:
+    """Return what each role learns under the contract, a sentence each."""
+    learnt = {
+        "the guest": list(_guest(job)),
+        "a host" if len(job.hosts) > 1 else "the host": list(_host(job)),
+    }
+    if job.arbiter:
+        quota = job.encryption.decryptions
+        learnt["the arbiter"] = [
+            f"no id, no label and no value: masked sums, {quota or 'as many as the model needs'} "
+            "ciphertexts of each party at most, and how many there are",
+        ]
+    return learnt
+
+
+def _guest(job: Job) -> Iterator[str]:
+    rules = job.disclosure
+    yield f"which of its customers are common to all, if they are {job.alignment.min_intersection} or more"
+    named = "under their names" if rules.host_columns == "named" else "by number, without their names"
+    if str(job.model.kind) == "trees":
+        yield f"sums over the bins of hosts' columns, {named}: a coarse copy of those that the trees use"
+    else:
+        yield f"its own gradient, {job.model.max_iter} times at most"
+        if job.features.kind == "woe":
+            yield f"sizes and bad rates of bins, and the information value of hosts' columns, {named}"
+    exactly = "to one scorecard point" if rules.scores == "point" else "exactly: often a host's whole row"
+    rows = [f"{split} rows" for split in rules.metrics]
+    yield f"the hosts' part of the score of {', '.join([*rows, 'customers scored later'])}, {exactly}"
+    if rules.joined_coefficients:
+        yield "the hosts' half of the model"
+
+
+def _host(job: Job) -> Iterator[str]:
+    rules = job.disclosure
+    yield f"which of its customers are common to all, if they are {job.alignment.min_intersection} or more"
+    yield "which of them train and which test"
+    if str(job.model.kind) == "trees":
+        yield "which rows share a node that its columns split"
+    else:
+        yield f"its own gradient, {job.model.max_iter} times at most"
+        if job.features.kind == "woe" and rules.woe_to_host:
+            yield "the bad rate of each of its bins"
+    if rules.joined_coefficients:
+        yield "the guest's half of the model"
+
+
+def _item(title: str, text: str) -> Iterator[str]:
+    yield from _wrapped(f"  {title}: {text}", "    ")
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)

@@ -1,0 +1,262 @@
+"""A run begins only when every party has signed exactly this job; else all of them end with exit code 5."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contract_fixtures import NAMES, Signed, job_of, signed
+from network_fixtures import PARTIES
+
+from parties.contract import agreement
+from parties.contract.approval import Approval, approve, document_path
+from parties.contract.mandate import Mandate
+from parties.contract.status import standing, withdraw
+from parties.contract.tally import Tally
+from vfl.errors import ContractError
+from vfl.wire.certificates import create_identity
+from vfl.wire.flow import Peer
+from vfl.wire.memory import run_in_memory
+from vfl.wire.message import Message
+from vfl.wire.network import Session
+
+YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Signed:
+    """A job that all three parties have approved."""
+    return signed(tmp_path)
+
+
+@dataclass(frozen=True, slots=True)
+class Note(Message):
+    """A number.  Reveals: it."""
+
+    number: int
+
+
+def refused(site: Signed, whose: str, said: str) -> None:
+    """Expect a training that all end with exit code 5, `whose` in its own words."""
+    found = site.runs("refused")
+    assert {type(error) for error in found.values()} == {ContractError}, found
+    assert {error.exit_code for error in found.values()} == {5}
+    assert said in str(found[whose])
+    for other in set(NAMES) - {whose}:
+        assert said in str(found[other])
+    for name in NAMES:
+        assert whose_runs(site, name) == []
+
+
+def whose_runs(site: Signed, name: str) -> list[str]:
+    """Return the runs that a party has counted."""
+    path = Tally.of(site.job, site.parties[name]).folder / "runs.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line)["run"] for line in lines]
+
+
+def test_what_all_have_signed_begins_and_is_counted_by_each(site: Signed) -> None:
+    found = site.runs("run 1")
+    assert all(isinstance(session, Session) for session in found.values()), found
+    assert {name: whose_runs(site, name) for name in NAMES} == {name: ["run 1"] for name in NAMES}
+
+
+@pytest.mark.parametrize("whose", NAMES)
+def test_an_expired_approval_is_refused(site: Signed, whose: str) -> None:
+    site.approve(whose, expires=YESTERDAY)
+    refused(site, whose, f"approval of {whose}: expired on {YESTERDAY}")
+
+
+@pytest.mark.parametrize("whose", NAMES)
+def test_an_approval_is_good_for_so_many_runs(site: Signed, whose: str) -> None:
+    site.approve(whose, runs=1)
+    assert isinstance(site.runs("run 1")["guest"], Session)
+    used = f"approval of {whose}: has been used for its one run"
+    found = site.runs("run 2")
+    assert all(used in str(error) for error in found.values()), found
+    assert {error.exit_code for error in found.values()} == {5}
+    site.approve(whose, runs=1)
+    assert isinstance(site.runs("run 2")["guest"], Session)
+
+
+def test_a_run_that_is_resumed_counts_once(site: Signed) -> None:
+    site.approve("host", runs=1)
+    for _ in range(2):
+        assert isinstance(site.runs("run 1")["host"], Session)
+    assert whose_runs(site, "host") == ["run 1"]
+
+
+@pytest.mark.parametrize("whose", NAMES)
+def test_without_a_signature_of_everybody_nothing_begins(site: Signed, whose: str) -> None:
+    site.document(whose).unlink()
+    refused(site, whose, f"{whose} has not approved this contract")
+
+
+@pytest.mark.parametrize("whose", NAMES)
+def test_an_approval_of_another_contract_is_refused(site: Signed, whose: str) -> None:
+    other = job_of("model: {tolerance: 0.05}")
+    approve(other, PARTIES[whose], site.parties[whose].approvals)
+    refused(site, whose, f"approval of {whose}: is of another contract: '{other.contract_hash()[:12]}'")
+
+
+def forged(site: Signed, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the host's approval after it was signed."""
+    path = site.document("host")
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def test_a_signature_of_somebody_else_is_refused(site: Signed) -> None:
+    stranger = create_identity("host")
+    own = Approval.sign(site.job, stranger, expires=date(2099, 1, 1), runs=1, now=datetime.now(UTC))
+    site.document("host").write_text(own.text())
+    refused(site, "host", "approval of host: is signed with a certificate that the job does not pin")
+
+
+FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "more runs": (lambda d: d["approval"].update(runs=10**6), "was changed after it was signed"),
+    "later end": (lambda d: d["approval"].update(expires="2099-01-01"), "was changed after it was signed"),
+    "no signature": (lambda d: d.update(signature=""), "was changed after it was signed"),
+    "not base64": (lambda d: d.update(signature="\u00e9"), "was changed after it was signed"),
+    "another's signature": (
+        lambda d: d.update(signature=Approval.sign(
+            job_of(), PARTIES["guest"], expires=date(2099, 1, 1), runs=1, now=datetime.now(UTC)
+        ).signature),
+        "was changed after it was signed, or signed by somebody else",
+    ),
+    "another role": (lambda d: d["approval"].update(role="arbiter"), "is that of the arbiter 'host'"),
+    "another party": (lambda d: d["approval"].update(party="guest"), "is that of the host 'guest'"),
+    "no runs": (lambda d: d["approval"].update(runs=0), "is no approval of this version"),
+    "unknown key": (lambda d: d.update(more=1), "is no approval of this version"),
+    "no certificate": (lambda d: d.update(certificate=""), "approval of host: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_changed_approval_is_refused(site: Signed, forgery: str) -> None:
+    change, said = FORGERIES[forgery]
+    forged(site, change)
+    refused(site, "host", said)
+
+
+def test_each_party_verifies_all_signatures_itself(site: Signed) -> None:
+    forged(site, lambda document: document["approval"].update(runs=10**6))
+    documents = tuple(site.document(name).read_text() for name in sorted(NAMES))
+
+    async def lying_guest() -> None:
+        await Peer("arbiter").receive(agreement.OwnApproval)
+        await Peer("arbiter").send(agreement.Approvals(documents, ""))
+        told.append(await Peer("arbiter").receive(agreement.Consent))
+        await Peer("arbiter").send(agreement.Start(""))
+
+    told: list[agreement.Consent] = []
+    mandate = Mandate(site.job, site.parties["arbiter"], "run 1", "train")
+    arbiter = agreement.party(mandate, NAMES, guest=Peer("guest"))
+    refusal = run_in_memory({"guest": lying_guest(), "arbiter": arbiter}).results["arbiter"]
+    assert isinstance(refusal, ContractError)
+    assert told[0].refusal == str(refusal)
+    assert "approval of host: was changed after it was signed" in str(refusal)
+    assert whose_runs(site, "arbiter") == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 9])
+def test_a_guest_that_sends_too_few_approvals_or_too_many_begins_nothing(site: Signed, count: int) -> None:
+    own = site.document("arbiter").read_text()
+
+    async def guest() -> None:
+        await Peer("arbiter").receive(agreement.OwnApproval)
+        await Peer("arbiter").send(agreement.Approvals((own,) * count, ""))
+        await Peer("arbiter").receive(agreement.Consent)
+        await Peer("arbiter").send(agreement.Start(""))
+
+    mandate = Mandate(site.job, site.parties["arbiter"], "run 1", "train")
+    roles = {"guest": guest(), "arbiter": agreement.party(mandate, NAMES, guest=Peer("guest"))}
+    assert isinstance(run_in_memory(roles).results["arbiter"], ContractError)
+
+
+def test_a_withdrawn_approval_begins_nothing_even_if_its_file_is_put_back(site: Signed) -> None:
+    withdraw(site.job, site.parties["host"])
+    refused(site, "host", "approval of host: was withdrawn on ")
+    site.approve("host", runs=3)
+    assert isinstance(site.runs("run 1")["host"], Session)
+
+
+def test_a_run_under_way_stops_at_the_next_message_of_who_withdraws(site: Signed) -> None:
+    async def guest() -> None:
+        for number in range(3):
+            await Peer("host").send(Note(number))
+            await Peer("host").receive(Note)
+
+    async def host() -> None:
+        for number in range(3):
+            await Peer("guest").receive(Note)
+            if number == 1:
+                withdraw(site.job, site.parties["host"])
+            await Peer("guest").send(Note(number))
+
+    roles = {"guest": guest, "host": host}
+    sent: dict[str, int] = {}
+
+    def notes(name: str, session: Session) -> None:
+        try:
+            session.run(roles[name]())
+        finally:
+            sent[name] = sum(
+                e.messages for (_, _, kind), e in session.ledger.entries.items() if kind == "Note"
+            )
+
+    found = site.runs("run 1", task="score", then=notes) if brought(site) else {}
+    assert isinstance(found["host"], ContractError) and found["host"].exit_code == 5
+    assert "stopped the run: approval of host: was withdrawn" in str(found["guest"])
+    assert sent == {"guest": 2, "host": 1}
+
+
+def brought(site: Signed) -> bool:
+    """Let a training bring every party's approval to the guest."""
+    return isinstance(site.runs("the training")["guest"], Session)
+
+
+def test_a_scoring_needs_the_arbiters_approval_too_and_the_guest_has_it_from_the_training(
+    site: Signed,
+) -> None:
+    found = site.runs("too early", task="score")
+    assert all("approval of arbiter: is missing" in str(error) for error in found.values()), found
+    assert brought(site)
+    assert isinstance(site.runs("run 2", task="score")["host"], Session)
+
+
+def test_the_status_says_until_when_and_how_many_runs_are_left(site: Signed) -> None:
+    host = site.parties["host"]
+    assert standing(site.job, host, "guest")["standing"] == "no approval here yet"
+    site.approve("host", expires=date(2099, 1, 1), runs=3)
+    assert brought(site)
+    found = standing(site.job, host, "host")
+    assert found == {
+        "party": "host",
+        "role": "host",
+        "expires": "2099-01-01",
+        "runs": 3,
+        "used": 1,
+        "left": 2,
+        "standing": "approved",
+    }
+    assert standing(site.job, host, "guest")["standing"] == "approved"
+    withdraw(site.job, host)
+    assert standing(site.job, host, "host")["standing"].startswith("was withdrawn on ")
+
+
+def test_state_is_for_its_owner_alone(site: Signed) -> None:
+    assert brought(site)
+    for path in (site.parties["host"].state, *site.parties["host"].state.rglob("*")):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_jobs_that_share_a_folder_keep_their_approvals_apart(tmp_path: Path) -> None:
+    paths = {document_path(tmp_path, job_of().model_copy(update={"job": name}), "host") for name in "ab"}
+    assert len(paths) == 2
