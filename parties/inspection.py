@@ -1,7 +1,7 @@
 """What a party's own table and keys say before any peer is met.
 
 Raises what a run would raise later: DataError and ConfigError for the table, ContractError for a
-closed gate, SecurityError for a certificate that is not the pinned one.
+closed gate or a policy, SecurityError for a certificate that is not the pinned one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from parties.config.job import Job
 from parties.config.party import Data, Party
+from parties.contract.policy import check_policy
 from vfl.errors import ContractError, DataError, SecurityError
 from vfl.gates import FEW_EVENTS, FEW_HOST_COLUMNS, Gates
 from vfl.table.ids import CleanIds, IdRules, normalised
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 def inspect(job: Job, party: Party, gates: Gates) -> dict[str, Any]:
     """Return what is there of one party, as plain values."""
     role = job.parties[party.party].role
+    check_policy(job, party.policy)
     found: dict[str, Any] = {"party": party.party, "role": role, "identity": _identity(job, party)}
     if party.data is None:
         return found

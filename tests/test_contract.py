@@ -13,9 +13,13 @@ import pytest
 from contract_fixtures import NAMES, Signed, job_of, signed
 from network_fixtures import PARTIES
 
+from parties.config.policy import PolicyRules
+from parties.config.schema import dotted_keys, validated
+from parties.config.yaml import parse
 from parties.contract import agreement
 from parties.contract.approval import Approval, approve, document_path
 from parties.contract.mandate import Mandate
+from parties.contract.policy import check_policy
 from parties.contract.status import standing, withdraw
 from parties.contract.tally import Tally
 from vfl.errors import ContractError
@@ -260,3 +264,93 @@ def test_state_is_for_its_owner_alone(site: Signed) -> None:
 def test_jobs_that_share_a_folder_keep_their_approvals_apart(tmp_path: Path) -> None:
     paths = {document_path(tmp_path, job_of().model_copy(update={"job": name}), "host") for name in "ab"}
     assert len(paths) == 2
+
+
+POLICIES: dict[str, tuple[str, str, str]] = {
+    "purposes": (
+        "purposes: [Marketing.]",
+        "",
+        'policy.purposes: allows "Marketing.", and the job\'s purpose is "Tests."',
+    ),
+    "models": (
+        "models: [trees]",
+        "",
+        "policy.models: allows trees, and the job's model.kind is logistic",
+    ),
+    "min_intersection": (
+        "min_intersection: 500",
+        "",
+        "policy.min_intersection: allows no fewer than 500, and the job's alignment.min_intersection is 100",
+    ),
+    "min_key_bits": (
+        "min_key_bits: 3072",
+        "",
+        "policy.min_key_bits: allows no fewer than 3072, and the job's encryption.bits is 2048",
+    ),
+    "max_iter": (
+        "max_iter: 10",
+        "",
+        "policy.max_iter: allows no more than 10, and the job's model.max_iter is 40",
+    ),
+    "scores": (
+        "max_disclosure: {scores: point}",
+        "disclosure: {scores: exact}",
+        "policy.max_disclosure.scores: allows point alone, and the job's disclosure.scores is exact",
+    ),
+    "host_columns": (
+        "max_disclosure: {host_columns: anonymous}",
+        "disclosure: {host_columns: named}",
+        "policy.max_disclosure.host_columns: allows anonymous alone, "
+        "and the job's disclosure.host_columns is named",
+    ),
+    "woe_to_host": (
+        "max_disclosure: {woe_to_host: false}",
+        "",
+        "policy.max_disclosure.woe_to_host: allows false alone, and the job's disclosure.woe_to_host is true",
+    ),
+    "joined_coefficients": (
+        "max_disclosure: {joined_coefficients: false}",
+        "disclosure: {joined_coefficients: true}",
+        "policy.max_disclosure.joined_coefficients: allows false alone, "
+        "and the job's disclosure.joined_coefficients is true",
+    ),
+    "gates": (
+        "gates: {refuse: [few_rows, few_events]}",
+        "gates: {allow: [small_bins, few_events]}",
+        "policy.gates.refuse: allows none of few_rows, few_events, "
+        "and the job's gates.allow is [few_events, small_bins]",
+    ),
+}
+
+
+def policy(text: str) -> PolicyRules:
+    """Return a policy as a party's file says it."""
+    return validated(PolicyRules, parse(text, Path("party.yaml")))
+
+
+def test_every_limit_of_a_policy_is_tried_here() -> None:
+    keys = {key.rpartition(".")[2] for key in dotted_keys(PolicyRules)}
+    assert keys - {"max_disclosure", "refuse"} == set(POLICIES)
+
+
+@pytest.mark.parametrize("limit", POLICIES)
+def test_a_policy_that_is_stricter_than_the_job_refuses_the_run(tmp_path: Path, limit: str) -> None:
+    own, rules, said = POLICIES[limit]
+    site = signed(tmp_path, rules)
+    site.parties["host"] = site.parties["host"].model_copy(update={"policy": policy(own)})
+    refused(site, "host", said)
+
+
+def test_a_policy_as_strict_as_the_job_lets_it_run() -> None:
+    own = """\
+purposes: [other, "tests"]
+models: [logistic]
+min_intersection: 100
+min_key_bits: 2048
+max_iter: 40
+max_disclosure: {woe_to_host: true, scores: point, host_columns: anonymous, joined_coefficients: false}
+gates: {refuse: [few_rows]}
+"""
+    check_policy(job_of("gates: {allow: [few_events]}"), policy(own))
+    with pytest.raises(ContractError, match=r'allows none, and the job\'s purpose is "Tests\."'):
+        check_policy(job_of(), policy("purposes: []"))

@@ -57,10 +57,12 @@ def approve(
     """
     from parties.contract.approval import approve as sign
     from parties.contract.approval import document_path
+    from parties.contract.policy import check_policy
     from parties.contract.words import in_words
     from parties.inspection import pinned_certificates
 
     agreed, own = _opened(job, party)
+    check_policy(agreed, own.policy)
     identity, _ = pinned_certificates(agreed, own)
     words = list(in_words(agreed))
     until = expires.date() if expires else None

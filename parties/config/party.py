@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PlainSerializer, ValidationInfo
 
 from parties.config.job import Job
+from parties.config.policy import PolicyRules
 from parties.config.schema import Section, validated
 from parties.config.yaml import Document, dump, load
 
@@ -127,6 +128,10 @@ class Party(Section):
         default=Path("runs"),
         validate_default=True,
         description="Folder in which models, scores and reports are put.",
+    )
+    policy: PolicyRules = Field(
+        default=PolicyRules(),
+        description="What this party takes part in at all: a job that goes beyond it is refused.",
     )
     approvals: Place = Field(
         default=Path("approvals"),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from parties.config.job import Job
 from parties.config.party import Party
 from parties.contract.approval import Approval, Terms, document_path, read_document
+from parties.contract.policy import check_policy
 from parties.contract.tally import Tally
 from parties.programs.files import publish
 from vfl.errors import ContractError
@@ -31,7 +32,8 @@ class Mandate:
         return Tally.of(self.job, self.party)
 
     def own_document(self) -> str:
-        """Return this party's own approval, once it allows another run; else raise ContractError."""
+        """Return this party's own approval, once it and the policy allow a run; else raise ContractError."""
+        check_policy(self.job, self.party.policy)
         name = self.party.party
         text = read_document(self.party.approvals, self.job, name)
         if not text:

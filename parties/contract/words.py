@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from parties.config.job import Job
+from parties.config.rules import TreeRules
 from vfl.gates import GATES
 
 WIDTH = 80
@@ -18,7 +19,7 @@ def in_words(job: Job) -> Iterator[str]:
     for name, party in job.parties.items():
         yield from _item(party.role, f"{name}, certificate {party.certificate or 'not pinned'}")
     for title, section in (("model", job.model), ("features", job.features), ("encryption", job.encryption)):
-        if (title, str(job.model.kind)) != ("features", "trees"):  # trees have bins of their own
+        if not (title == "features" and isinstance(job.model, TreeRules)):  # trees have bins of their own
             values = section.model_dump(mode="json").items()
             yield from _item(title, ", ".join(f"{key} {_shown(value)}" for key, value in values))
     for title, learnt in learning(job).items():
@@ -39,8 +40,8 @@ def learning(job: Job) -> dict[str, list[str]]:
     if job.arbiter:
         quota = job.encryption.decryptions
         learnt["the arbiter"] = [
-            f"no id, no label and no value: masked sums, {quota or 'as many as the model needs'} "
-            "ciphertexts of each party at most, and how many there are",
+            f"no id, no label and no value: masked sums, {quota} ciphertexts of "
+            "each party at most, and how many there are",
         ]
     return learnt
 
@@ -49,7 +50,7 @@ def _guest(job: Job) -> Iterator[str]:
     rules = job.disclosure
     yield f"which of its customers are common to all, if they are {job.alignment.min_intersection} or more"
     named = "under their names" if rules.host_columns == "named" else "by number, without their names"
-    if str(job.model.kind) == "trees":
+    if isinstance(job.model, TreeRules):
         yield f"sums over the bins of hosts' columns, {named}: a coarse copy of those that the trees use"
     else:
         yield f"its own gradient, {job.model.max_iter} times at most"
@@ -66,7 +67,7 @@ def _host(job: Job) -> Iterator[str]:
     rules = job.disclosure
     yield f"which of its customers are common to all, if they are {job.alignment.min_intersection} or more"
     yield "which of them train and which test"
-    if str(job.model.kind) == "trees":
+    if isinstance(job.model, TreeRules):
         yield "which rows share a node that its columns split"
     else:
         yield f"its own gradient, {job.model.max_iter} times at most"
