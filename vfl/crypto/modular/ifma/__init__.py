@@ -8,6 +8,7 @@
     constants     what depends on a modulus alone
     fixed_base, lists, powers, packing, decryption    the kernels
     gate          whether this process may call them
+    threads       cores that share the rows of a batch
     backend       `Ifma`, the seam's operations
 
 On a CPU without IFMA a call of a kernel ends the process, so nothing here is called before

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import gmpy2
@@ -20,17 +18,18 @@ from vfl.crypto.modular.ifma.constants import Modulus, aligned, decryption, empt
 from vfl.crypto.modular.ifma.decryption import decrypt
 from vfl.crypto.modular.ifma.rows import Integers
 from vfl.crypto.modular.ifma.rowwise import row_powers, words
+from vfl.crypto.modular.ifma.threads import CHUNKS, Threads
 from vfl.crypto.modular.pairs import ONE, Pairs, divide, load, store
 from vfl.crypto.modular.residues import Residues, width_of
 
 SMALL = 128
 """Fewer rows than this for each thread stay in the calling thread."""
 
-SHORT = 2048
-"""The same where a row takes a product or two: a millisecond's work."""
+SHORT = 1024
+"""The same where a row takes a product or two: half a millisecond's work."""
 
-CHUNKS = 4
-"""Chunks for each thread: enough to even out their ends."""
+NUMBERS = 1 << 14
+"""The same where a number is cut into digits."""
 
 BLOCK = 1 << 15
 """Pairs in Montgomery form at once: 20 MB at 2048 bits."""
@@ -49,21 +48,22 @@ class Ifma:
     """
 
     def __init__(self, workers: int, cache: Path) -> None:
-        assert workers >= 1
         ready(cache)
-        self.workers = workers
+        self._threads = Threads(workers)
         self._table = functools.lru_cache(maxsize=2)(self._new_table)
         self._montgomery_table = functools.lru_cache(maxsize=8)(self._new_montgomery_table)
 
     def __repr__(self) -> str:
-        return f"Ifma(workers={self.workers})"
+        return f"Ifma(workers={self._threads.count})"
 
     def multiply(self, a: Pairs, b: Pairs, n: int) -> Pairs:
         """Return a_i b_i."""
         m, out = _modulus(a, n), np.empty(a.shape, np.uint8)
         assert a.shape == b.shape
         x, y, z = words(a), words(b), words(out)
-        self._map(len(a), lambda i, j: conversion.multiply(z, x, y, m.words, i, j, m.R2, m.K), SHORT)
+        self._threads.share(
+            len(a), lambda i, j: conversion.multiply(z, x, y, m.words, i, j, m.R2, m.K), SHORT
+        )
         return out
 
     def product(self, c: Pairs, n: int) -> Pairs:
@@ -78,16 +78,14 @@ class Ifma:
         """
         m, sizes = _modulus(c, n), np.array(bins, np.int64)
         assert codes.shape == (len(c), len(bins))
-        assert all(
-            col.min(initial=0) >= 0 and col.max(initial=0) < b for col, b in zip(codes.T, bins, strict=True)
-        )
-        total = aligned(np.tile(m.one[::8], int(sizes.sum())))
+        total, rows = aligned(np.tile(m.one[::8], int(sizes.sum()))), np.zeros(sizes.sum(), np.int64)
         for block in _blocks(len(c), BLOCK):
-            flat = np.ascontiguousarray(codes[block].T, np.int64).ravel()
-            part = self._segments(self._limbs(c[block], m), flat, sizes, m)
-            lists.multiply_rows(total, part, 0, len(total) // m.row, m.K)
-        counts = [np.bincount(col, minlength=b) for col, b in zip(codes.T, bins, strict=True)]
-        k = np.concatenate(counts).astype("<u8").view(np.uint8).reshape(-1, 8)[:, :COUNT_BYTES]
+            order, ends = _sorted(codes[block], sizes)
+            assert ends[-1] == order.size, "codes out of range"
+            part = self._segments(self._limbs(c[block], m), order, ends, m)
+            lists.multiply_rows(total, part, 0, len(rows), m.K)
+            rows += np.diff(ends, prepend=0)
+        k = rows.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :COUNT_BYTES]
         out = self._raised(self._montgomery_table(n), k, self._wire(total, m), m)
         return np.split(out, np.cumsum(sizes)[:-1])
 
@@ -100,7 +98,7 @@ class Ifma:
         return self._raised(self._table(base, n, 8 * size), exponents, factors, m)
 
     def row_powers(self, c: NDArray[np.uint8], k: Integers, n: int) -> Pairs:
-        """Return prod_j c_ij^(k_ij), signed, with one inversion for each lane of a chunk of rows."""
+        """Return prod_j c_ij^(k_ij), signed, with one inversion for a chunk of rows."""
         (count, q, width), k = c.shape, np.ascontiguousarray(k, np.int64)
         flat = c.reshape(count * q, width)
         m = _modulus(flat, n)
@@ -112,7 +110,7 @@ class Ifma:
                 pairs = slice(rows.start * q, rows.stop * q)
                 out[rows] = row_powers(flat[pairs], k[rows], m)
 
-        self._map(count if q else 0, chunk, least=256)
+        self._threads.share(count if q else 0, chunk, least=256)
         return out
 
     def multi_exponentiation(self, c: Pairs, k: Integers, n: int) -> Pairs:
@@ -138,14 +136,16 @@ class Ifma:
         def groups(first: int, end: int) -> None:
             packing.pack(z, x, len(c), slots, bits, m.words, first, end, m.one, m.R2, m.K)
 
-        self._map(len(out), groups, least=8)
+        self._threads.share(len(out), groups, least=8)
         return out
 
     def powers(self, c: Pairs, exponent: int, n: int) -> Pairs:
         """Return c_i^exponent."""
         m, out = _modulus(c, n), np.empty(c.shape, np.uint8)
         digits, x, z = exponent_digits(exponent), words(c), words(out)
-        self._map(len(c), lambda i, j: packing.power(z, x, digits, m.words, i, j, m.R2, m.K), least=8)
+        self._threads.share(
+            len(c), lambda i, j: packing.power(z, x, digits, m.words, i, j, m.R2, m.K), least=8
+        )
         return out
 
     def shares_a_factor(self, c: Pairs, n: int) -> bool:
@@ -158,14 +158,14 @@ class Ifma:
         m, key = _modulus(c, p * q), decryption(p, q)
         out = np.empty((len(c), width_of(p * q)), np.uint8)
         x, z = words(c), words(out)
-        self._map(len(c), lambda i, j: decrypt(z, x, m.words, i, j, *key))
+        self._threads.share(len(c), lambda i, j: decrypt(z, x, m.words, i, j, *key), SMALL)
         return out
 
     def _raised(self, table: Words, exponents: Residues, factors: Pairs, m: Modulus) -> Pairs:
         """Factors times powers of the base of a table."""
         e, f, out = np.ascontiguousarray(exponents).ravel(), words(factors), np.empty(factors.shape, np.uint8)
         size, z = exponents.shape[1], words(out)
-        self._map(
+        self._threads.share(
             len(out),
             lambda i, j: fixed_base.powers(z, table, e, size, f, m.words, i, j, m.one, m.K),
             least=max(SMALL, SHORT // size),
@@ -175,36 +175,40 @@ class Ifma:
     def _limbs(self, c: Pairs, m: Modulus) -> Words:
         """c in limbs as it stands, and one more row that holds one in Montgomery form."""
         out, x = empty((len(c) + 1) * m.row), words(c)
-        self._map(len(c), lambda i, j: conversion.to_limbs(out, x, m.words, m.limbs, i, j), SHORT)
+        self._threads.share(len(c), lambda i, j: conversion.to_limbs(out, x, m.words, m.limbs, i, j), SHORT)
         out[-m.row :] = m.one[::8]
         return out
 
     def _stored(self, c: Pairs, m: Modulus) -> Words:
         """c in Montgomery form, and one more row that holds one."""
         out, x = empty((len(c) + 1) * m.row), words(c)
-        self._map(len(c), lambda i, j: conversion.to_stored(out, x, m.words, i, j, m.R2, m.K), SHORT)
+        self._threads.share(
+            len(c), lambda i, j: conversion.to_stored(out, x, m.words, i, j, m.R2, m.K), SHORT
+        )
         out[-m.row :] = m.one[::8]
         return out
 
     def _wire(self, rows: Words, m: Modulus) -> Pairs:
         out = np.empty((len(rows) // m.row, 16 * m.words), np.uint8)
         z = words(out)
-        self._map(len(out), lambda i, j: conversion.to_wire(z, rows, m.words, i, j, m.K), SHORT)
+        self._threads.share(len(out), lambda i, j: conversion.to_wire(z, rows, m.words, i, j, m.K), SHORT)
         return out
 
-    def _segments(self, rows: Words, codes: Integers, sizes: Integers, m: Modulus) -> Words:
-        """The products of the rows by code in each column of codes, one stored row for each code."""
+    def _segments(self, rows: Words, order: Integers, ends: Integers, m: Modulus) -> Words:
+        """The products of the rows in each segment of a list, as stored rows."""
         unit = len(rows) // m.row - 1
-        order, ends = np.empty(len(codes), np.int64), np.empty(sizes.sum(), np.int64)
-        lists.sort_by_code(order, ends, codes, unit, sizes)
-        parts = 8 * (CHUNKS * self.workers if len(codes) > SMALL * self.workers else 1)
+        parts = 8 * (CHUNKS * self._threads.count if len(order) > SMALL * self._threads.count else 1)
         cut, out = empty((len(ends) + parts) * m.row), empty(len(ends) * m.row)
-        self._map(
+        self._threads.share(
             parts,
             lambda i, j: lists.multiply_segments(cut, rows, unit, order, ends, parts, i, j, m.one, m.K),
             least=8,
         )
-        lists.join_segments(out, cut, ends, parts, m.one, m.K)
+        self._threads.share(
+            len(ends),
+            lambda i, j: lists.join_segments(out, cut, ends, parts, i, j, m.one, m.K),
+            SHORT,
+        )
         return out
 
     def _powers_of_columns(self, rows: Words, k: Integers, m: Modulus) -> Words:
@@ -216,18 +220,23 @@ class Ifma:
         done = []
         for columns in _blocks(k.shape[1], step):
             part = np.ascontiguousarray(k[:, columns])
-            codes = np.empty(part.size * windows, np.int64)
-            lists.signed_digits(codes, part.ravel(), part.shape[1], windows, w)
-            sizes = np.full(part.shape[1] * windows, 2 * half, np.int64)
-            done.append(self._joined(self._segments(rows, codes, sizes, m), len(sizes), windows, w, m))
+            codes = self._digits(part, windows, w)
+            order, ends = _sorted(codes, np.full(codes.shape[1], 2 * half, np.int64))
+            done.append(self._joined(self._segments(rows, order, ends, m), codes.shape[1], windows, w, m))
         return np.concatenate(done)
+
+    def _digits(self, k: Integers, windows: int, w: int) -> Integers:
+        """The codes of the signed digits of k, `windows` columns for each of its own."""
+        codes, flat = np.empty(k.size * windows, np.int64), k.ravel()
+        self._threads.share(k.size, lambda i, j: lists.signed_digits(codes, flat, windows, w, i, j), NUMBERS)
+        return codes.reshape(len(k), k.shape[1] * windows)
 
     def _joined(self, buckets: Words, lists_: int, windows: int, w: int, m: Modulus) -> Words:
         sums, out = empty(2 * lists_ * m.row), empty(2 * lists_ // windows * m.row)
-        self._map(
+        self._threads.share(
             2 * lists_,
             lambda i, j: lists.collapse(sums, buckets, 1 << (w - 1), i, j, m.one, m.K),
-            least=8,
+            least=max(8, SHORT >> w),
         )
         lists.join_windows(out, sums, windows, w, 0, len(out) // m.row, m.K)
         return out
@@ -239,38 +248,27 @@ class Ifma:
         fixed_base.line_bases(bases, lines, m.stored(base), m.K)
         fixed_base.line_bases(inverses, lines, m.stored(inverse), m.K)
         table = empty((lines * m.row) << fixed_base.WINDOW)
-        self._map(lines, lambda i, j: fixed_base.build(table, i, j, bases, inverses, m.one, m.K), least=8)
+        self._threads.share(
+            lines, lambda i, j: fixed_base.build(table, i, j, bases, inverses, m.one, m.K), least=8
+        )
         return table
 
     def _new_montgomery_table(self, n: int) -> Words:
         R = 1 << (LIMB * modulus(n).limbs)
         return self._new_table(R % n**2, n, 8 * COUNT_BYTES)
 
-    def _map(self, count: int, work: Callable[[int, int], None], least: int = SMALL) -> None:
-        """Do work(first, end) on chunks of eights of rows, at least `least` of them, in threads."""
-        pieces = min(CHUNKS, count // (least * self.workers)) * self.workers  # as many for each thread
-        if self.workers == 1 or not pieces:
-            if count:
-                work(0, count)
-            return
-        cuts = [count * i // pieces & ~7 for i in range(pieces)] + [count]
-        shared = iter(list(itertools.pairwise(cuts)))  # threads take from it while they hold the lock
-
-        def rest() -> None:
-            for first, end in shared:
-                work(first, end)
-
-        with ThreadPoolExecutor(self.workers - 1) as pool:
-            others = [pool.submit(rest) for _ in range(self.workers - 1)]
-            rest()  # the caller works as well: another thread takes a moment to start
-            for other in others:
-                other.result()
-
 
 def _modulus(c: Pairs, n: int) -> Modulus:
     m = modulus(n)
     assert c.dtype == np.uint8 and c.ndim == 2 and c.shape[1] == 16 * m.words
     return m
+
+
+def _sorted(codes: Integers, sizes: Integers) -> tuple[Integers, Integers]:
+    """The rows by code, column after column, and where the list of each code ends; no others are listed."""
+    order, ends = np.empty(codes.size, np.int64), np.zeros(sizes.sum(), np.int64)
+    lists.sort_by_code(order, ends, np.ascontiguousarray(codes, np.int64).ravel(), sizes)
+    return order, ends
 
 
 def _blocks(count: int, size: int, first: int = 0) -> Iterator[slice]:

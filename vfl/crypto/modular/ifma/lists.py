@@ -23,52 +23,53 @@ from vfl.crypto.modular.ifma.compiled import INTEGER, NUMBERS, ROWS, SIGNED, dev
 from vfl.crypto.modular.ifma.rows import Integers, gather, point, scatter
 
 
-@entry(NUMBERS, NUMBERS, SIGNED, INTEGER, SIGNED)
-def sort_by_code(order: Integers, ends: Integers, codes: Integers, rows: int, sizes: Integers) -> None:
+@entry(NUMBERS, NUMBERS, SIGNED, SIGNED)
+def sort_by_code(order: Integers, ends: Integers, codes: Integers, sizes: Integers) -> None:
     """List the rows of each column in the order of their codes, and where the list of each code ends.
 
-    `codes` holds a column of `rows` codes after the other; column j has the codes 0, ..., sizes[j] - 1,
-    and rows of negative code are left out.  ends[-1] is the length of the list.
+    `codes` holds rows of a code for each column; column j has the codes 0, ..., sizes[j] - 1, and others
+    are left out.  ends[-1] is the length of the list.
     """
-    s = p = 0
-    for j in range(sizes.size):
-        counts = np.zeros(sizes[j] + 1, np.int64)
-        for i in range(rows * j, rows * (j + 1)):
-            counts[codes[i] + 1 if codes[i] >= 0 else 0] += 1
-        counts[0] = p
-        for b in range(sizes[j]):
-            p += counts[b + 1]
-            counts[b + 1] = p
-            ends[s] = p
-            s += 1
-        for i in range(rows):
-            b = codes[rows * j + i]
-            if b >= 0:
-                order[counts[b]] = i
-                counts[b] += 1
-
-
-@entry(NUMBERS, SIGNED, INTEGER, INTEGER, INTEGER)
-def signed_digits(codes: Integers, k: Integers, columns: int, windows: int, w: int) -> None:
-    """Codes of the digits d of k in base 2^w, -2^(w-1) <= d < 2^(w-1).
-
-    `k` holds rows of `columns` numbers; there is a column of codes for each window of each of them.  A
-    positive digit has code d - 1, a negative one 2^(w-1) - 1 - d, and zero -1.
-    """
-    rows, half = k.size // columns, 1 << (w - 1)
+    columns = sizes.size
+    rows, before, place = codes.size // columns, np.zeros(columns, np.int64), np.zeros(ends.size, np.int64)
+    for j in range(1, columns):
+        before[j] = before[j - 1] + sizes[j - 1]
     for i in range(rows):
         for j in range(columns):
-            rest = k[i * columns + j]
-            for t in range(windows):
-                d = rest & ((1 << w) - 1)
-                rest >>= w
-                if d >= half:
-                    d -= 1 << w
-                    rest += 1
-                code = d - 1
-                if d < 0:
-                    code = half - 1 - d
-                codes[(j * windows + t) * rows + i] = code
+            code = codes[i * columns + j]
+            if 0 <= code < sizes[j]:
+                place[before[j] + code] += 1
+    p = 0
+    for s in range(ends.size):
+        p, place[s] = p + place[s], p
+        ends[s] = p
+    for i in range(rows):
+        for j in range(columns):
+            code = codes[i * columns + j]
+            if 0 <= code < sizes[j]:
+                order[place[before[j] + code]] = i
+                place[before[j] + code] += 1
+
+
+@entry(NUMBERS, SIGNED, INTEGER, INTEGER, INTEGER, INTEGER)
+def signed_digits(codes: Integers, k: Integers, windows: int, w: int, first: int, end: int) -> None:
+    """Codes of the digits d of k[first:end] in base 2^w, -2^(w-1) <= d < 2^(w-1), `windows` for each.
+
+    A positive digit has code d - 1, a negative one 2^(w-1) - 1 - d, and zero -1.
+    """
+    half = 1 << (w - 1)
+    for i in range(first, end):
+        rest = k[i]
+        for t in range(windows):
+            d = rest & ((1 << w) - 1)
+            rest >>= w
+            if d >= half:
+                d -= 1 << w
+                rest += 1
+            code = d - 1
+            if d < 0:
+                code = half - 1 - d
+            codes[i * windows + t] = code
 
 
 @device
@@ -143,25 +144,32 @@ def multiply_segments(
                             segment[k] += 1
 
 
-@entry(ROWS, ROWS, SIGNED, INTEGER, ROWS, ROWS)
-def join_segments(out: Words, parts: Words, ends: Integers, lanes: int, one: Words, K: Words) -> None:
-    """out[s] = the product of segment s; one where it is empty."""
+@entry(ROWS, ROWS, SIGNED, INTEGER, INTEGER, INTEGER, ROWS, ROWS)
+def join_segments(
+    out: Words, parts: Words, ends: Integers, lanes: int, first: int, end: int, one: Words, K: Words
+) -> None:
+    """out[s] = the product of segment s, first <= s < end; one where it is empty."""
     row = 2 * limbs_of(K)
     chunk = max(1, -(-ends[-1] // lanes))
     X, B, T = scratch(8 * row), scratch(8 * row), accumulators(K)
-    copy(X, 0, one, 0, X.size)
-    copy(B, 0, one, 0, B.size)
-    start = 0
-    for s in range(ends.size):
-        a, b = start // chunk, (ends[s] - 1) // chunk  # its first part and its last
-        for j in range(row):
-            X[8 * j] = parts[(s + a) * row + j] if ends[s] > start else one[8 * j]
-        for k in range(a + 1, b + 1):
+    at = np.empty(8, np.int64)
+    start = ends[first - 1] if first > 0 else 0
+    for s in range(first, end):
+        a, b = s + start // chunk, s + (ends[s] - 1) // chunk  # its first part and its last
+        if ends[s] == start:
             for j in range(row):
-                B[8 * j] = parts[(s + k) * row + j]
-            times(X, X, B, K, T)
-        for j in range(row):
-            out[s * row + j] = X[8 * j]
+                out[s * row + j] = one[8 * j]
+        elif a == b:
+            copy(out, s * row, parts, a * row, row)
+        else:
+            point(at, a, a + 1, row)
+            gather(X, 0, parts, at, row)
+            for k in range(a + 1, b + 1):
+                point(at, k, k + 1, row)
+                gather(B, 0, parts, at, row)
+                times(X, X, B, K, T)
+            point(at, s, s + 1, row)
+            scatter(out, at, X, row)
         start = ends[s]
 
 

@@ -45,7 +45,6 @@ def negatives(
     at = np.empty(8, np.int64)
     copy(P, 0, one, 0, P.size)
     for i in range(first, end, 8):
-        copy(X, 0, one, 0, X.size)
         for j in range(q):
             bases_at(at, i, end, q, j, row)
             gather(B, 0, c, at, row)
@@ -53,7 +52,10 @@ def negatives(
                 if e[min(i + k, end - 1) * q + j] >= 0:
                     for b in range(k, 8 * row, 8):
                         B[b] = one[b]
-            times(X, X, B, K, T)
+            if j == 0:
+                copy(X, 0, B, 0, X.size)
+            else:
+                times(X, X, B, K, T)
         times(P, P, X, K, T)
         point(at, i - first, i - first + 8, row)
         scatter(bottoms, at, X, row)

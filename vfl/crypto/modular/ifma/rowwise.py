@@ -9,7 +9,7 @@ from vfl.crypto.modular.ifma import conversion, powers
 from vfl.crypto.modular.ifma.arithmetic import Words
 from vfl.crypto.modular.ifma.constants import Modulus, empty
 from vfl.crypto.modular.ifma.rows import Integers
-from vfl.crypto.modular.pairs import Pairs, inverse, load, store
+from vfl.crypto.modular.pairs import ONE, Pairs, divide, load, store
 
 LARGEST_GROUP = 5
 """A table of 2^5 products of eight pairs is 160 kB at 2048 bits: it stays in the second cache."""
@@ -50,8 +50,7 @@ def _inverses(rows: Words, e: Integers, count: int, q: int, m: Modulus) -> Words
 def _inverted(rows: Words, m: Modulus) -> Pairs:
     wire = np.empty((len(rows) // m.row, 16 * m.words), np.uint8)
     conversion.to_wire(words(wire), rows, m.words, 0, len(wire), m.K)
-    n = gmpy2.mpz(m.n)
-    return store((inverse(x, n) for x in load(wire)), wire.shape[1])
+    return store(divide([ONE] * len(wire), load(wire), gmpy2.mpz(m.n)), wire.shape[1])
 
 
 def _group(q: int, bits: int) -> int:
