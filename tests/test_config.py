@@ -377,7 +377,14 @@ def test_a_host_says_how_it_meets_everybody_but_other_hosts(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     "path",
-    ["demo/job", "give_credit/job", "give_credit/trees", "default_credit/job", "default_credit/trees"],
+    [
+        "demo/job",
+        "give_credit/job",
+        "give_credit/trees",
+        "default_credit/job",
+        "default_credit/trees",
+        "default_credit_3p/trees",
+    ],
 )
 def test_the_configurations_that_come_with_the_project_are_valid(path: str) -> None:
     folder, _, name = path.partition("/")

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from scripts.benchmarks.measuring.comparison import Comparison, beside
 from scripts.benchmarks.real.jobs import SETS, Case, run, write_job
 from scripts.benchmarks.real.pooled import Model, chosen, fitted, published
 
@@ -25,25 +26,6 @@ REPORT = "guest/run.json"
 
 DECIMALS = {"auc": 4, "ks": 4, "logloss": 3, "mean_pd": 3}
 """Decimals to which a measure must agree."""
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One number of the joint model beside the pooled one's, and how far apart they may be."""
-
-    what: str
-    ours: float
-    pooled: float
-    limit: float
-
-    @property
-    def met(self) -> bool:
-        """Whether they are near enough."""
-        return abs(self.ours - self.pooled) <= self.limit
-
-    def as_json(self) -> dict[str, Any]:
-        """Return all of it as plain values."""
-        return asdict(self) | {"met": self.met}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +123,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     title = f"{case['name']}, {case['features']}{', dirty ids' if case['dirty'] else ''}"
     yield f"{title:40}{'vfl':>12}{'pooled':>12}{'apart':>10}{'limit':>9}"
     for c in found["comparisons"]:
-        yield f"{beside(c.what, c.ours, c.pooled)}{c.limit:9.0e}{'' if c.met else '  MISSED'}"
+        yield c.line
     pooled = {c.what: c.pooled for c in found["comparisons"]}
     for split, measures in found["rounded_to_one_point"].items():
         for m, value in measures.items():
@@ -160,11 +142,6 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     ratio = found["training_seconds"] / peer
     yield f"{'scikit-learn':16}{peer:12.3f}    pooled; training takes {ratio:.0f} times as long"
     yield "peak memory     " + ", ".join(f"{party} {mb} MB" for party, mb in found["peak_memory_mb"].items())
-
-
-def beside(what: str, ours: float, pooled: float) -> str:
-    """Return a line with two numbers and their distance."""
-    return f"{what[:39]:40}{ours:12.7g}{pooled:12.7g}{abs(ours - pooled):10.1e}"
 
 
 def main() -> None:

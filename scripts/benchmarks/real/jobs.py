@@ -1,10 +1,11 @@
-"""Jobs on the real test sets: three parties' files, and the command that runs them."""
+"""Jobs on the real test sets: every party's files, and the command that runs them."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -101,43 +102,64 @@ class Case:
         """Return the party's section `data`."""
         own = {"label": "label", "split": "split", "drop": ["apply_month"]} if party == "bank" else {}
         categorical = self.schema["parties"][party]["categorical"]
-        return {"table": str(self.files[party]), "id": "id", "categorical": categorical, **own}
+        table = self.files.get(party, self.folder / f"{party}.csv")
+        return {"table": str(table), "id": "id", "categorical": categorical, **own}
+
+
+ROLES = {"bank": "guest", "insurer": "host", "trustee": "arbiter"}
 
 
 def write_job(case: Tables, folder: Path) -> Path:
-    """Write the job and its three parties' files; return the job's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    roles = {"bank": "guest", "insurer": "host", "trustee": "arbiter"}
-    job = {
-        "vfl": 1,
+    """Write the job of a regression and its three parties' files; return the job's path."""
+    sections = {
         "job": f"{case.name}-{case.features}".replace("_", "-"),
-        "purpose": "A benchmark on public records; for no decision.",
-        "parties": {name: {"role": role} for name, role in roles.items()},
         "alignment": case.alignment,
         "features": {"kind": case.features, "bins": 10},
         "model": case.model,
         "disclosure": {"scores": "exact"},
         "gates": {"allow": case.gates},
     }
-    dump(job, folder / "job.yaml")
-    for k, name in enumerate(roles):
-        # `vfl local` puts its own addresses and certificates in place of these.
-        dialled = {other: {"dial": "127.0.0.1:7443"} for other in list(roles)[k + 1 :]}
+    return write_files(folder, ROLES, sections, case.data)
+
+
+def write_files(
+    folder: Path, roles: dict[str, str], sections: dict[str, Any], data: Callable[[str], dict[str, Any]]
+) -> Path:
+    """Write a job and each of its parties' files; return the job's path.
+
+    `roles`: every party's role by its name, who dials before whom it dials; `data`: a party's section.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    job = {
+        "vfl": 1,
+        "purpose": "A benchmark on public records; for no decision.",
+        "parties": {name: {"role": role} for name, role in roles.items()},
+    }
+    dump(job | sections, folder / "job.yaml")
+    for name, role in roles.items():
         party = {
             "vfl": 1,
             "party": name,
             "listen": "127.0.0.1:7443",
             "identity": {"certificate": f"{name}.crt", "key": f"{name}.key"},
-            "peers": {
-                other: {"certificate": f"{other}.crt"} | dialled.get(other, {})
-                for other in roles
-                if other != name
-            },
+            "peers": _peers(name, roles),
             "timeouts": {"message": 3600.0},
         }
-        data = {} if name == "trustee" else {"data": case.data(name)}
-        dump(party | data, folder / f"{name}.yaml")
+        own = {} if role == "arbiter" else {"data": data(name)}
+        dump(party | own, folder / f"{name}.yaml")
     return folder / "job.yaml"
+
+
+def _peers(name: str, roles: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Return how a party meets the others: hosts do not meet, and everybody dials who comes later."""
+    order = list(roles)
+    met = [other for other in order if other != name and not roles[other] == roles[name] == "host"]
+    # `vfl local` puts its own addresses and certificates in place of these.
+    return {
+        other: {"certificate": f"{other}.crt"}
+        | ({"dial": "127.0.0.1:7443"} if order.index(other) > order.index(name) else {})
+        for other in met
+    }
 
 
 def run(job: Path, out: Path) -> None:

@@ -1,0 +1,70 @@
+"""The trees of a pooled table: ours node by node, and xgboost's in the same run."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parties.config.party import Data
+from parties.inspection import read_training, training_rows
+from scripts.benchmarks.real.tree_jobs import TreeCase
+from vfl.crypto.randomness import Randomness
+from vfl.stats.binned import Bins
+from vfl.trees import pooled
+from vfl.trees.grow import Rules
+from vfl.trees.model import codes_of, layout_of
+from vfl.trees.tree import Codes, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """The common customers as an analyst with all tables has them: party by party, in one order."""
+
+    bins: tuple[Bins, ...]
+    codes: tuple[Codes, ...]
+    y: NDArray[np.int8]
+    train: NDArray[np.bool_]
+
+    @classmethod
+    def read(cls, case: TreeCase) -> Pooled:
+        """Join a case's tables, and bin their columns by the training rows."""
+        tables = [read_training(Data.model_validate(case.data(party))) for party in case.institutions]
+        ids = [table.ids.astype(str) for table in tables]
+        common = reduce(np.intersect1d, ids)
+        orders = [np.argsort(own) for own in ids]
+        places = [
+            order[np.searchsorted(own, common, sorter=order)] for own, order in zip(ids, orders, strict=True)
+        ]
+        guest, *_ = tables = [table.take(rows) for table, rows in zip(tables, places, strict=True)]
+        assert guest.label is not None
+        train = training_rows(guest)
+        columns = [{name: column.values for name, column in table.columns.items()} for table in tables]
+        bins = tuple(Bins.fit(own, train, case.model["max_bin"]) for own in columns)
+        codes = tuple(codes_of(one, own) for one, own in zip(bins, columns, strict=True))
+        return cls(bins, codes, guest.label, train)
+
+    def grown(self, case: TreeCase) -> list[Tree]:
+        """Return our trees of the pooled training rows."""
+        rules = Rules(case.trees, case.depth, case.model["learning_rate"], guest_grows_first=False)
+        codes = [own[self.train] for own in self.codes]
+        layouts = tuple(map(layout_of, self.bins))
+        return pooled.fit(codes, layouts, self.y[self.train], rules, rng=Randomness()).trees
+
+    def xgboost_seconds(self, case: TreeCase) -> float | None:
+        """Return what xgboost takes for as many trees from the same bins; None where it is not installed."""
+        try:
+            from xgboost import XGBClassifier
+        except ImportError:
+            return None
+        codes = np.column_stack(self.codes)[self.train].astype(float)
+        codes[codes < 0] = np.nan
+        given = {name: value for name, value in case.model.items() if name not in ("kind", "first_tree")}
+        cores = {"tree_method": "hist", "base_score": 0.5, "n_jobs": os.cpu_count()}
+        begun = time.perf_counter()
+        XGBClassifier(**{**given, **cores, "max_bin": 64}).fit(codes, self.y[self.train])
+        return time.perf_counter() - begun
