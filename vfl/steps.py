@@ -6,6 +6,7 @@ again.  Between the two it must draw and send alike whenever it is run on the sa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 State = dict[str, Any]
@@ -23,6 +24,10 @@ class Steps(Protocol):
         """Keep what a step leaves: the run goes on from here."""
         ...
 
+    def remember(self, name: str, state: Callable[[], State]) -> State | None:
+        """Keep this, too, with every checkpoint; return what was kept of it before."""
+        ...
+
 
 class Forgotten:
     """Steps of a run that begins anew if it is cut off."""
@@ -33,6 +38,10 @@ class Forgotten:
 
     def checkpoint(self, name: str, state: State) -> None:
         """Keep nothing."""
+
+    def remember(self, name: str, state: Callable[[], State]) -> State | None:
+        """Keep nothing."""
+        return None
 
 
 FORGOTTEN = Forgotten()

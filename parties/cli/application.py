@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from parties.cli import check, contracts, demo, init, local, roles, voice
+from parties.cli import check, contracts, demo, init, local, roles, runs, voice
 from vfl import __version__
 
 application = typer.Typer(
@@ -24,6 +24,7 @@ local.add_to(application)
 check.add_to(application)
 init.add_to(application)
 contracts.add_to(application)
+runs.add_to(application)
 application.add_typer(roles.guest, name="guest")
 application.add_typer(roles.host, name="host")
 application.add_typer(roles.arbiter, name="arbiter")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -63,13 +63,18 @@ def guest_train(
     form: FormatOption = Format.text,
 ) -> None:
     """Fit the joint model with the other parties, and report on it."""
-    agreed, own = _opened(job, party, "guest")
+    agreed, own = opened(job, party, "guest")
     from parties.programs.guest import train
 
     stop_on_request(TERMINATED)
     folder = out or own.out
     with shown() as progress:
         summary = train(agreed, own, folder, progress)
+    print_trained(summary, own, folder, form)
+
+
+def print_trained(summary: dict[str, Any], own: Party, folder: Path, form: Format) -> None:
+    """Print what a training came to, and where its files are."""
     files = ["", f"report   {folder / 'report.html'}", f"ledger   {folder / 'ledger.json'}: who learned what"]
     results(summary, form, lambda run: [*comparison(run, own.party), *files])
 
@@ -94,7 +99,7 @@ def guest_score(
     form: FormatOption = Format.text,
 ) -> None:
     """Score common customers with the joint model; needs no labels."""
-    agreed, own = _opened(job, party, "guest")
+    agreed, own = opened(job, party, "guest")
     from parties.programs.guest import score
 
     stop_on_request(TERMINATED)
@@ -140,7 +145,7 @@ def _serve(
     port_file: Path | None,
 ) -> None:
     """Serve in this role until told to stop."""
-    agreed, own = _opened(job, party, role)
+    agreed, own = opened(job, party, role)
     from parties.programs.serving import Service
 
     if role == "host":
@@ -153,7 +158,7 @@ def _serve(
         serve(agreed, own, out or own.out, progress, service)
 
 
-def _opened(job_path: Path, party_path: Path | None, role: Role) -> tuple[Job, Party]:
+def opened(job_path: Path, party_path: Path | None, role: Role) -> tuple[Job, Party]:
     """Return the job, which must pin every certificate, and the party of this role."""
     from parties.config.job import Job
     from parties.config.party import Party

@@ -99,6 +99,12 @@ class Timeouts(Section):
     message: float = Field(
         default=3600.0, gt=0, description="Seconds until a peer's next message must have come."
     )
+    resume: float = Field(
+        default=600.0,
+        gt=0,
+        description="Seconds for which a training waits for a peer that was lost; then it is paused, to be "
+        "resumed with `vfl resume`.",
+    )
 
 
 class Party(Section):

@@ -12,14 +12,14 @@ import psi.ecdh
 import psi.several
 from parties.config.job import Job
 from parties.inspection import clean_ids, training_rows
-from parties.programs.run import Run
-from psi.ecdh import Alignment
+from parties.programs.run import Run, as_it_is
 from vfl.errors import DataError
 from vfl.features import split
 from vfl.table.table import Table
 
 Ids = NDArray[np.object_]
 Mask = NDArray[np.bool_]
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,15 @@ async def align_guest(run: Run, table: Table) -> Common:
     train = training_rows(common)
     if not train.any():
         raise DataError(table.source, "no common customer is in the split train", "see data.split")
-    await split.guest(train, hosts=run.hosts)
+    await run.step("split", lambda: split.guest(train, hosts=run.hosts), lambda _: None, lambda _: None)
     return Common(common, train)
 
 
 async def align_host(run: Run, table: Table) -> Common:
     """Find the common customers, and learn which of them train."""
     common = await match_host(run, table, run.job.alignment.min_intersection)
-    return Common(common, await split.host(len(common), guest=run.guest))
+    train = await run.step("split", lambda: split.host(len(common), guest=run.guest), as_it_is, as_it_is)
+    return Common(common, train)
 
 
 def measured_rows(job: Job, train: Mask) -> Mask:
@@ -65,32 +66,38 @@ def measured_rows(job: Job, train: Mask) -> Mask:
 async def match_guest(run: Run, table: Table, minimum: int) -> tuple[Table, Table]:
     """Return the rows of the common customers in the agreed order, and those of the others."""
     ids, rows = cleaned(run.job, table)
-    common = await _found_by_guest(run, ids, minimum)
-    others = np.setdiff1d(np.arange(len(rows)), common.rows)
-    return rows.take(common.rows), rows.take(others)
+    common = await run.step("alignment", lambda: _found_by_guest(run, ids, minimum), as_it_is, as_it_is)
+    others = np.setdiff1d(np.arange(len(rows)), common)
+    return rows.take(common), rows.take(others)
 
 
 async def match_host(run: Run, table: Table, minimum: int) -> Table:
     """Return the rows of the common customers in the agreed order."""
     ids, rows = cleaned(run.job, table)
-    common = await _found_by_host(run, ids, minimum)
-    return rows.take(common.rows)
+    common = await run.step("alignment", lambda: _found_by_host(run, ids, minimum), as_it_is, as_it_is)
+    return rows.take(common)
 
 
-async def _found_by_guest(run: Run, ids: Ids, minimum: int) -> Alignment:
+async def _found_by_guest(run: Run, ids: Ids, minimum: int) -> Rows:
     rng, domain, group = run.rng, run.domain, run.group
-    if len(run.hosts) == 1:
-        return await psi.ecdh.guest(ids, rng, host=run.host, minimum=minimum, domain=domain, group=group)
-    return await psi.several.guest(ids, rng, hosts=run.hosts, minimum=minimum, domain=domain, group=group)
-
-
-async def _found_by_host(run: Run, ids: Ids, minimum: int) -> Alignment:
-    rng, domain, group, count = run.rng, run.domain, run.group, len(run.hosts)
-    if count == 1:
-        return await psi.ecdh.host(ids, rng, guest=run.guest, minimum=minimum, domain=domain, group=group)
-    return await psi.several.host(
-        ids, rng, guest=run.guest, hosts=count, minimum=minimum, domain=domain, group=group
+    found = (
+        psi.ecdh.guest(ids, rng, host=run.host, minimum=minimum, domain=domain, group=group)
+        if len(run.hosts) == 1
+        else psi.several.guest(ids, rng, hosts=run.hosts, minimum=minimum, domain=domain, group=group)
     )
+    return (await found).rows
+
+
+async def _found_by_host(run: Run, ids: Ids, minimum: int) -> Rows:
+    rng, domain, group, count = run.rng, run.domain, run.group, len(run.hosts)
+    found = (
+        psi.ecdh.host(ids, rng, guest=run.guest, minimum=minimum, domain=domain, group=group)
+        if count == 1
+        else psi.several.host(
+            ids, rng, guest=run.guest, hosts=count, minimum=minimum, domain=domain, group=group
+        )
+    )
+    return (await found).rows
 
 
 def cleaned(job: Job, table: Table) -> tuple[Ids, Table]:

@@ -8,12 +8,12 @@ from parties.config.job import Job
 from parties.config.party import Party
 from parties.programs.effort import Effort
 from parties.programs.files import publish
-from parties.programs.run import Run
+from parties.programs.keys import new_key
+from parties.programs.run import Run, as_it_is
 from parties.programs.serving import Service
 from parties.programs.serving import serve as serve_runs
 from parties.progress import Progress
-from vfl.arbitration import Quota, share_key
-from vfl.crypto.paillier import PrivateKey
+from vfl.arbitration import Quota
 from vfl.features import woe
 from vfl.linear import logistic
 from vfl.trees import opening
@@ -27,22 +27,20 @@ def serve(job: Job, party: Party, out: Path, progress: Progress, service: Servic
         effort = Effort()
         progress.phase("decrypting masked sums")
         session.run(training(run))
-        session.close()
         books = run.books(session, effort)
         publish(out, {"ledger.json": session.ledger.as_json(), "run.json": books})
 
-    serve_runs(job, party, progress, service, others={"train": job.hosts}, take_part=take_part)
+    serve_runs(job, party, out, progress, service, others={"train": job.hosts}, take_part=take_part)
 
 
 async def training(run: Run) -> None:
     """Give out a key, and decrypt what its users may have decrypted."""
     rules = run.job.encryption
-    private = PrivateKey.generate(rules.bits, run.rng, run.arithmetic)
-    await share_key(private, parties=(run.guest, *run.hosts))
+    private = await new_key(run, (run.guest, *run.hosts))
     quotas = Quota(rules.decryptions), Quota(rules.decryptions)
     if run.job.model.kind == "trees":
-        await opening.arbiter(private, quotas[0], guest=run.guest)
+        await opening.arbiter(private, quotas[0], guest=run.guest, steps=run.steps)
         return
     if run.job.features.kind == "woe":
-        await woe.arbiter(private, quotas[0], guest=run.guest)
-    await logistic.arbiter(private, quotas, guest=run.guest, hosts=(run.host,))
+        await run.step("woe", lambda: woe.arbiter(private, quotas[0], guest=run.guest), as_it_is, as_it_is)
+    await logistic.arbiter(private, quotas, guest=run.guest, hosts=(run.host,), steps=run.steps)

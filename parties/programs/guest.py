@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from parties.config.job import Job
 from parties.config.party import Party
 from parties.contract.mandate import Mandate
 from parties.inspection import clean_ids, read_training, training_rows
+from parties.programs import lasting
 from parties.programs.alignment import match_guest
 from parties.programs.consent import agreed_session
 from parties.programs.effort import Effort
@@ -28,7 +30,7 @@ from vfl.table.read import check_columns, write_scores
 from vfl.table.table import Table
 from vfl.trees.model import GuestTrees
 from vfl.wire.flow import Role
-from vfl.wire.network import Session
+from vfl.wire.network import Link, Session
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,18 +41,35 @@ MODEL = "model.json"
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def train(job: Job, party: Party, out: Path, progress: Progress) -> dict[str, Any]:
-    """Fit the joint model; leave run.json, model.json, ledger.json and report.html in `out`."""
+def train(
+    job: Job, party: Party, out: Path, progress: Progress, *, resumed: str | None = None
+) -> dict[str, Any]:
+    """Fit the joint model; leave run.json, model.json, ledger.json and report.html in `out`.
+
+    `resumed`: the run to go on with, instead of a new one.
+    """
     effort = Effort()
     assert party.data is not None
     table = read_training(party.data)
     check_columns(table)
     training_rows(table)
     clean_ids(job, table)
-    run, session = _meet(job, party, "train", progress)
-    trained = session.run(_training(run, table))
-    session.close()
-    return _published(run, session, trained, out, effort)
+    contacts = Contacts.load(job, party)
+    load_kernels(party, ids=True)
+    id = resumed or secrets.token_hex(8)
+    journal = lasting.found(contacts, out, id) if resumed else lasting.begin(contacts, out, id)
+    with lasting.alone(journal):
+        run = Run.begin(job, party, id, "train", progress, rng=lasting.Recorded(journal), steps=journal)
+        links = {} if resumed else _met(contacts, id, "train")
+        lasts = lasting.lasting(contacts, journal, "train")
+        session = agreed_session(run, links, lasts, job.peers_of(job.guest))
+        if not lasting.delivering(journal):
+            trained = session.run(_training(run, table))
+            _publish(run, session, trained, out, effort)
+            lasting.deliver(journal)
+        session.close()
+    summary: dict[str, Any] = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    return summary
 
 
 def _training(run: Run, table: Table) -> Role[Trained]:
@@ -62,7 +81,7 @@ def _training(run: Run, table: Table) -> Role[Trained]:
     return training(run, table)
 
 
-def _published(run: Run, session: Session, trained: Trained, out: Path, effort: Effort) -> dict[str, Any]:
+def _publish(run: Run, session: Session, trained: Trained, out: Path, effort: Effort) -> None:
     from parties.report.page import render  # with matplotlib, which no training needs before
 
     ledger = session.ledger.as_json()
@@ -74,7 +93,6 @@ def _published(run: Run, session: Session, trained: Trained, out: Path, effort: 
         "report.html": render(summary, [{"party": run.party.party, "entries": ledger}], trained.curves),
     }
     publish(out, files)
-    return summary
 
 
 def score(
@@ -88,7 +106,10 @@ def score(
     table = half.read(batch, party.data.id) if batch else read_training(party.data)
     half.check(table)
     clean_ids(job, table)
-    run, session = _meet(job, party, "score", progress)
+    contacts = Contacts.load(job, party)
+    load_kernels(party, ids=True)
+    run = Run.begin(job, party, secrets.token_hex(8), "score", progress)
+    session = agreed_session(run, _met(contacts, run.id, "score"))
     progress.phase("scoring")
     common, others, logit = session.run(_scoring(run, table, half))
     session.close()
@@ -140,12 +161,9 @@ def _frame(columns: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _meet(job: Job, party: Party, task: str, progress: Progress) -> tuple[Run, Session]:
+def _met(contacts: Contacts, run: str, task: str) -> dict[str, Link]:
     """Dial whoever takes part in a task."""
-    run = Run.begin(job, party, secrets.token_hex(8), task, progress)
-    contacts = Contacts.load(job, party)
-    Mandate(job, party, run.id, task).own_document()
-    load_kernels(party, ids=True)
+    job = contacts.job
+    Mandate(job, contacts.party, run, task).own_document()
     peers = job.peers_of(job.guest) if task == "train" else job.hosts
-    links = {name: contacts.meet(name, run.id, task) for name in peers}
-    return run, agreed_session(run, links)
+    return {name: contacts.meet(name, run, task) for name in peers}

@@ -16,7 +16,7 @@ from parties.programs.effort import Effort
 from parties.programs.files import publish
 from parties.programs.limits import check_values, check_width
 from parties.programs.model import Features, Half, columns_of, levels_in, numbered, unseen
-from parties.programs.run import Run
+from parties.programs.run import Run, as_it_is
 from parties.programs.serving import Service
 from parties.programs.serving import serve as serve_runs
 from parties.programs.trees import batches
@@ -60,7 +60,7 @@ def serve(job: Job, party: Party, out: Path, progress: Progress, service: Servic
 
     arbiters = (job.arbiter,) if job.arbiter else ()
     others: dict[str, tuple[str, ...]] = {"train": arbiters, "score": ()}
-    serve_runs(job, party, progress, service, others=others, take_part=take_part)
+    serve_runs(job, party, out, progress, service, others=others, take_part=take_part)
 
 
 def _train(run: Run, session: Session, table: Table, out: Path) -> None:
@@ -68,7 +68,6 @@ def _train(run: Run, session: Session, table: Table, out: Path) -> None:
     grows = run.job.model.kind == "trees"
     role: Role[Trained | trees.Trained] = trees.training(run, table) if grows else training(run, table)
     trained = session.run(role)
-    session.close()
     books = run.books(session, effort)
     files = {
         MODEL: trained.half.as_json(),
@@ -82,7 +81,6 @@ def _score(run: Run, session: Session, table: Table, out: Path) -> None:
     effort = Effort()
     scores = batches.host if run.job.model.kind == "trees" else scoring_batch
     facts = session.run(scores(run, table, out / MODEL))
-    session.close()
     books = run.books(session, effort)
     publish(out, {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts})
 
@@ -94,7 +92,8 @@ async def training(run: Run, table: Table) -> Trained:
     common = await align_host(run, table)
     check_columns(common.training)
     if disclosure.host_columns == "named":
-        await names.host(tuple(table.columns), guest=run.guest)
+        columns = tuple(table.columns)
+        await run.step("names", lambda: names.host(columns, guest=run.guest), as_it_is, as_it_is)
     features = await _features(run, common, key)
     x = features.transform(columns_of(common.table))
     fit = await _fit(run, x[common.train], key)
@@ -130,8 +129,13 @@ async def _features(run: Run, common: Common, key: PublicKey) -> Features:
     indicators = None if told else IndicatorColumns.fit(bins, columns, common.train)
     check_width(run, rows, count, len(indicators.names) if indicators else count)
     codes = [slots[common.train] for slots in bins.slots_of(columns)]
-    tables = await woe.host(
-        codes, bins.sizes, told=told, key=key, rng=run.rng, gates=run.gates, guest=run.guest
+    tables = await run.step(
+        "woe",
+        lambda: woe.host(
+            codes, bins.sizes, told=told, key=key, rng=run.rng, gates=run.gates, guest=run.guest
+        ),
+        as_it_is,
+        as_it_is,
     )
     return indicators or WoeColumns(bins, tuple(tables))
 
@@ -140,7 +144,13 @@ async def _fit(run: Run, x: np.ndarray[Any, np.dtype[np.float64]], key: PublicKe
     width = x.shape[1]
     columns = Columns(x, np.full(width, 1 / run.job.logistic.C), np.zeros(width))
     return await logistic.host(
-        columns, run.fit_rules, key=key, rng=run.rng, guest=run.guest, arbiter=run.arbiter
+        columns,
+        run.fit_rules,
+        key=key,
+        rng=run.rng,
+        guest=run.guest,
+        arbiter=run.arbiter,
+        steps=run.steps,
     )
 
 

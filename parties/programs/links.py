@@ -32,12 +32,24 @@ class Contacts:
         assert self.party.listen is not None  # a party's file without it is refused for a server
         return Listener(self.party.listen, self.own, self.known)
 
-    def meet(self, name: str, run: str, task: str, listener: Listener | None = None) -> Link:
-        """Return a link to a peer: dialled where its address is known, else awaited."""
-        contract, timeout = self.job.contract_hash(), self.party.timeouts.connect
+    def meet(
+        self,
+        name: str,
+        run: str,
+        task: str,
+        listener: Listener | None = None,
+        *,
+        have: int = 0,
+        timeout: float | None = None,
+    ) -> Link:
+        """Return a link to a peer: dialled where its address is known, else awaited.
+
+        `have`: how many of its messages were taken already; `timeout`: `timeouts.connect` if None.
+        """
+        contract, timeout = self.job.contract_hash(), timeout or self.party.timeouts.connect
         address = self.party.peers[name].dial
         if address is None:
             assert listener is not None  # a guest's file without an address is refused
-            return listener.accept(name, contract=contract, run=run, timeout=timeout)
-        hello = Hello(contract, run, task, self.party.party)
+            return listener.accept(name, contract=contract, run=run, timeout=timeout, have=lambda _: have)
+        hello = Hello(contract, run, task, self.party.party, have)
         return dial(address, self.own, name, self.known[name], hello, connect_timeout=timeout)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from parties.config.job import Job
 from parties.config.party import Party
@@ -21,11 +22,14 @@ from vfl.crypto.randomness import Randomness
 from vfl.gates import Gates
 from vfl.linear import logistic
 from vfl.stats.scorecard import Scorecard
+from vfl.steps import FORGOTTEN, Steps
 from vfl.trees import grow
 from vfl.trees.histogram import Limits
 from vfl.trees.sampling import Goss, Subsample
 from vfl.wire.flow import Peer
 from vfl.wire.network import Session
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,42 @@ class Run:
     progress: Progress
     gates: Gates
     rng: Randomness = field(default_factory=Randomness)
+    steps: Steps = FORGOTTEN
     warnings: list[str] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, job: Job, party: Party, id: str, task: str, progress: Progress) -> Run:
-        """Return a run with its gates as the job leaves them."""
-        return cls(job, party, id, task, progress, job.open_gates())
+    def begin(
+        cls,
+        job: Job,
+        party: Party,
+        id: str,
+        task: str,
+        progress: Progress,
+        *,
+        rng: Randomness | None = None,
+        steps: Steps = FORGOTTEN,
+    ) -> Run:
+        """Return a run with its gates as the job leaves them, and its notes as they were kept."""
+        run = cls(job, party, id, task, progress, job.open_gates(), rng or Randomness(), steps)
+        notes = steps.remember("notes", lambda: {"gates": run.gates.overridden, "warnings": run.warnings})
+        if notes:
+            run.gates.overridden.extend(notes["gates"])
+            run.warnings.extend(notes["warnings"])
+        return run
+
+    async def step(
+        self, name: str, make: Callable[[], Awaitable[T]], keep: Callable[[T], Any], back: Callable[[Any], T]
+    ) -> T:
+        """Return what a step yields: made now, or as it was kept before the run was cut off.
+
+        Every call that exchanges messages before the last checkpoint must be a step.
+        """
+        kept = self.steps.state(name)
+        if kept is not None:
+            return back(kept["result"])
+        result = await make()
+        self.steps.checkpoint(name, {"result": keep(result)})
+        return result
 
     @property
     def guest(self) -> Peer:
@@ -122,7 +156,10 @@ class Run:
     async def receive_key(self) -> PublicKey:
         """Return the key of the agreed length: the arbiter's, or the guest's where there is no arbiter."""
         holder = self.arbiter if self.job.arbiter else self.guest
-        modulus = await receive_key(self.job.encryption.bits, arbiter=holder)
+        bits = self.job.encryption.bits
+        modulus = await self.step(
+            "key", lambda: receive_key(bits, arbiter=holder), hex, lambda text: int(text, 16)
+        )
         return self.public_key(modulus, holder)
 
     def public_key(self, modulus: int, holder: Peer) -> PublicKey:
@@ -159,6 +196,11 @@ class Run:
             "gates_overridden": self.gates.overridden,
             "warnings": self.warnings,
         }
+
+
+def as_it_is(result: T) -> T:
+    """Return a step's result, which can be kept as it is."""
+    return result
 
 
 def load_kernels(party: Party, *, ids: bool) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from parties.config.job import Job
 from parties.config.party import Party
 from parties.contract.mandate import Mandate
+from parties.programs import lasting
 from parties.programs.consent import agreed_session
 from parties.programs.links import Contacts
 from parties.programs.run import Run, load_kernels
 from parties.progress import Progress
+from vfl.wire.flow import Peer
+from vfl.wire.journal import Journal
 from vfl.wire.network import Link, Listener, Session, public_reason
 
 Complain = Callable[[Exception], None]
@@ -34,51 +38,105 @@ class Service:
 def serve(
     job: Job,
     party: Party,
+    out: Path,
     progress: Progress,
     service: Service,
     *,
     others: Mapping[str, tuple[str, ...]],
     take_part: TakePart,
 ) -> None:
-    """Take part in the guest's runs until told to stop; `others`: by task, who is met but the guest."""
+    """Take part in the guest's runs until told to stop; `others`: by task, who is met but the guest.
+
+    Trainings that were cut off come first.
+    """
     contacts = Contacts.load(job, party)
     Mandate(job, party, run="", task="").own_document()
     with contacts.listen() as listener:
         if service.port_file:
             service.port_file.write_text(str(listener.port))
         load_kernels(party, ids=party.data is not None)
+        server = _Server(contacts, listener, out, progress, others, take_part)
+        for run in lasting.unfinished(contacts, out):
+            progress.phase(f"going on with run {run}")
+            server.attempt(partial(server.go_on, run), service)
         while True:
             progress.phase("waiting for the guest")
-            link = listener.accept(job.guest, contract=job.contract_hash(), timeout=None)
-            try:
-                run, session = _begin(contacts, listener, link, progress, others)
-                take_part(run, session)
-            except Exception as error:
-                if service.once or service.complain is None:
-                    raise
-                service.complain(error)
+            link = listener.accept(job.guest, contract=job.contract_hash(), timeout=None, have=server.have)
+            server.attempt(partial(server.answer, link), service)
             if service.once:
                 return
 
 
-def _begin(
-    contacts: Contacts,
-    listener: Listener,
-    link: Link,
-    progress: Progress,
-    others: Mapping[str, tuple[str, ...]],
-) -> tuple[Run, Session]:
-    """Meet the other peers of a run; where that fails all that were met are told."""
-    job, party, hello = contacts.job, contacts.party, link.hello
-    links = {job.guest: link}
-    try:
-        run = Run.begin(job, party, hello.run, hello.task, progress)
-        if hello.task not in others:
-            raise run.guest.blame(f"asked for {hello.task[:20]!r}, in which {party.party} has no part")
-        for name in others[hello.task]:
-            links[name] = contacts.meet(name, hello.run, hello.task, listener)
-    except Exception as error:
-        for met in links.values():
-            met.abort(public_reason(error))
-        raise
-    return run, agreed_session(run, links)
+@dataclass(frozen=True, slots=True)
+class _Server:
+    contacts: Contacts
+    listener: Listener
+    out: Path
+    progress: Progress
+    others: Mapping[str, tuple[str, ...]]
+    take_part: TakePart
+
+    def attempt(self, act: Callable[[], None], service: Service) -> None:
+        """Take part in a run; whatever becomes of it, the next one may come."""
+        try:
+            act()
+        except Exception as error:
+            if service.once or service.complain is None:
+                raise
+            service.complain(error)
+
+    def have(self, run: str) -> int:
+        """Return how many of the guest's messages of a run were taken already."""
+        return lasting.have(self.contacts, self.out, run)
+
+    def answer(self, link: Link) -> None:
+        """Take part in the run that the guest calls for, a new one or one that was cut off."""
+        hello = link.hello
+        try:
+            if hello.task not in self.others:
+                guest, party = Peer(link.peer), self.contacts.party.party
+                raise guest.blame(f"asked for {hello.task[:20]!r}, in which {party} has no part")
+            if hello.task == "train" and lasting.path_of(self.out, hello.run).exists():
+                self.go_on(hello.run, link)
+            elif hello.have:
+                raise Peer(link.peer).blame("goes on with a run of which nothing is kept here")
+            else:
+                self._begin(link)
+        except Exception as error:
+            link.abort(public_reason(error))
+            raise
+
+    def go_on(self, run: str, link: Link | None = None) -> None:
+        """Go on with a training that was cut off."""
+        links = {link.peer: link} if link else {}
+        self._train(lasting.found(self.contacts, self.out, run), links)
+
+    def _begin(self, link: Link) -> None:
+        hello, contacts = link.hello, self.contacts
+        links = {link.peer: link}
+        try:
+            for name in self.others[hello.task]:
+                links[name] = contacts.meet(name, hello.run, hello.task, self.listener)
+        except Exception as error:
+            for met in links.values():
+                met.abort(public_reason(error))
+            raise
+        if hello.task == "train":
+            self._train(lasting.begin(contacts, self.out, hello.run), links)
+        else:
+            run = Run.begin(contacts.job, contacts.party, hello.run, hello.task, self.progress)
+            session = agreed_session(run, links)
+            self.take_part(run, session)
+            session.close()
+
+    def _train(self, journal: Journal, links: dict[str, Link]) -> None:
+        job, party, id = self.contacts.job, self.contacts.party, journal.about["run"]
+        with lasting.alone(journal):
+            rng = lasting.Recorded(journal)
+            run = Run.begin(job, party, id, "train", self.progress, rng=rng, steps=journal)
+            lasts = lasting.lasting(self.contacts, journal, "train", self.listener)
+            session = agreed_session(run, links, lasts, (job.guest, *self.others["train"]))
+            if not lasting.delivering(journal):
+                self.take_part(run, session)
+                lasting.deliver(journal)
+            session.close()

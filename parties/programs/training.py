@@ -13,7 +13,7 @@ from parties.programs.alignment import Common, align_guest, measured_rows
 from parties.programs.evaluation import Measured, calibrated
 from parties.programs.limits import check_events, check_values
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
-from parties.programs.run import Run
+from parties.programs.run import Run, as_it_is
 from parties.programs.trees_model import TreeHalf
 from vfl.crypto.paillier import PublicKey
 from vfl.features import names, woe
@@ -76,7 +76,9 @@ async def training(run: Run, table: Table) -> Trained:
     check_events(run, common.training)
     run.progress.phase("binning" if run.job.features.kind == "woe" else "standardising")
     features, facts = _features(run, common)
-    named = await names.guest(host=run.host) if run.job.disclosure.host_columns == "named" else ()
+    named: tuple[str, ...] = ()
+    if run.job.disclosure.host_columns == "named":
+        named = await run.step("names", lambda: names.guest(host=run.host), list, tuple)
     if run.job.features.kind == "woe":
         facts["information_value"]["host"] = await _host_values(run, common, key, named)
     models = await _fit(run, common, features, key)
@@ -138,14 +140,14 @@ async def _host_values(run: Run, common: Common, key: PublicKey, named: tuple[st
     """Return the information value of each of the host's columns, under its name or its number."""
     y = common.training.label
     assert y is not None
-    found = await woe.guest(
-        y,
-        told=run.job.disclosure.woe_to_host,
-        key=key,
-        rng=run.rng,
-        gates=run.gates,
-        host=run.host,
-        arbiter=run.arbiter,
+    told = run.job.disclosure.woe_to_host
+    found = await run.step(
+        "woe",
+        lambda: woe.guest(
+            y, told=told, key=key, rng=run.rng, gates=run.gates, host=run.host, arbiter=run.arbiter
+        ),
+        as_it_is,
+        as_it_is,
     )
     if named and len(named) != len(found):
         raise run.host.blame(f"named {len(named)} columns and binned {len(found)}")
@@ -173,6 +175,7 @@ async def _fit(run: Run, common: Common, features: Features, key: PublicKey) -> 
         hosts=(run.host,),
         arbiter=run.arbiter,
         report=lambda k, degree, part: run.progress.advance(part, f"gradient {k}, degree {degree}"),
+        steps=run.steps,
     )
     if not fit.converged:
         run.warn(f"the fit did not converge within model.max_iter: {fit.gradients} gradients")

@@ -176,9 +176,9 @@ async def guest(
     joint = Joint(own, (layout, *theirs), slot, rules.samples, key, rng, opener, hosts)
 
     def keep(ensemble: Ensemble) -> None:
+        report(ensemble)
         bins = [layout.bins for layout in theirs]
         steps.checkpoint(STEP, {"bins": bins, "ensemble": ensemble.as_state()})
-        report(ensemble)
 
     begun = Ensemble.restored(kept["ensemble"]) if kept else None
     ensemble = await boost(

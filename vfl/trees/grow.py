@@ -79,17 +79,20 @@ class Ensemble:
     held: Rows
     trees: list[Tree] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
+    best: Vector | None = None
+    """The logits by the trees up to the lowest loss, the first of equals."""
 
     def as_state(self) -> State:
         """Return what `restored` takes."""
         trees = [tree.as_state() for tree in self.trees]
-        return {"logit": self.logit, "held": self.held, "trees": trees, "losses": self.losses}
+        kept = {"logit": self.logit, "held": self.held, "trees": trees}
+        return kept | {"losses": self.losses, "best": self.best}
 
     @classmethod
     def restored(cls, state: State) -> Self:
         """Return the trees that were kept."""
         trees = [Tree.restored(tree) for tree in state["trees"]]
-        return cls(state["logit"], state["held"], trees, state["losses"])
+        return cls(state["logit"], state["held"], trees, state["losses"], state["best"])
 
 
 Report = Callable[[Ensemble], None]
@@ -123,10 +126,14 @@ async def boost(
         ensemble.trees.append(tree)
         ensemble.logit += leaf_of
         if len(held):
-            ensemble.losses.append(_loss(y[held], ensemble.logit[held], weight[held]))
+            loss = _loss(y[held], ensemble.logit[held], weight[held])
+            if loss < min(ensemble.losses, default=np.inf):
+                ensemble.best = ensemble.logit.copy()
+            ensemble.losses.append(loss)
         report(ensemble)
-    if rules.early_stopping_rounds and ensemble.losses:
+    if rules.early_stopping_rounds and ensemble.best is not None:
         del ensemble.trees[int(np.argmin(ensemble.losses)) + 1 :]
+        ensemble.logit = ensemble.best
     return ensemble
 
 

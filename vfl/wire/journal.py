@@ -43,6 +43,8 @@ Random = Callable[[int], bytes]
 """So many random bytes from the operating system."""
 
 NONCE = 12
+
+HOW_TO_GO_ON = "to go on: `vfl resume` at the guest; hosts and arbiters go on when they are started again"
 _TABLES = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE sent (peer TEXT, number INTEGER, message BLOB, PRIMARY KEY (peer, number));
@@ -64,6 +66,7 @@ class Journal:
         """Messages that the role has taken from each peer."""
         self.on_checkpoint: Callable[[], None] = lambda: None
         """Called once a checkpoint is on disk."""
+        self._remembered: dict[str, Callable[[], State]] = {}
         self._base = base
         self._cipher = AESGCM(HKDF(SHA256(), 32, None, b"vfl journal").derive(secret))
         self._random = random
@@ -75,7 +78,8 @@ class Journal:
     def create(cls, path: Path, secret: bytes, random: Random, about: dict[str, str]) -> Self:
         """Return the journal of a new run; `secret`: bytes that only this party has."""
         with _writing(path):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (path.parent.parent, path.parent):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             base = _connected(path)
             base.executescript(_TABLES)
@@ -94,6 +98,15 @@ class Journal:
         rows = journal._base.execute("SELECT number, bytes FROM draws ORDER BY number")
         journal._again = deque(journal._opened("draws", str(n), blob) for n, blob in rows)
         return journal
+
+    @staticmethod
+    def about_run(path: Path) -> dict[str, str]:
+        """Return what is known of the run in a file without the party's key."""
+        base = _connected(path)
+        try:
+            return dict(base.execute("SELECT key, value FROM about"))
+        finally:
+            base.close()
 
     @property
     def about(self) -> dict[str, str]:
@@ -170,14 +183,20 @@ class Journal:
         """Store what a step leaves: the run goes on from here if it is cut off later."""
         assert name != _COUNTS
         counts = {"sent": self.sent, "taken": self.taken, "ledger": self.ledger.as_state()}
+        remembered = {f"{key} so far": kept() for key, kept in self._remembered.items()}
         with _writing(self.path), self._base:
-            for key, value in ((name, state), (_COUNTS, counts)):
+            for key, value in {name: state, _COUNTS: counts, **remembered}.items():
                 sealed = self._sealed("steps", key, _packed(value))
                 self._base.execute("INSERT OR REPLACE INTO steps VALUES (?, ?)", (key, sealed))
             self._base.execute("DELETE FROM draws")
         self._drawn, self._fresh = 0, []
         assert not self._again, "a step ended before it had drawn what it drew before"
         self.on_checkpoint()
+
+    def remember(self, name: str, state: Callable[[], State]) -> State | None:
+        """Keep this, too, with every checkpoint; return what was kept of it before."""
+        self._remembered[name] = state
+        return self.state(f"{name} so far")
 
     def state(self, name: str) -> State | None:
         """Return what a step left, None if it has not ended."""
@@ -217,7 +236,7 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except (OSError, sqlite3.OperationalError) as error:
         what = f"cannot be written: {error.strerror or error if isinstance(error, OSError) else error}"
-        raise PausedError(str(path), what, "make room, then go on with `vfl resume`") from None
+        raise PausedError(str(path), what, f"make room; {HOW_TO_GO_ON}") from None
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vfl.errors import LostError, PausedError
-from vfl.wire.journal import Journal
+from vfl.wire.journal import HOW_TO_GO_ON, Journal
 from vfl.wire.link import Link
 
 
@@ -64,9 +64,8 @@ class Lasting:
             link.send(message, self.patience)
 
     def _away(self, absent: LostError) -> PausedError:
-        run = self.journal.about.get("run", "")
         what = f"has been away for {self.patience:g} s"
-        return PausedError(absent.peer, what, f"{absent.what}; when it is back: vfl resume {run}".strip())
+        return PausedError(absent.peer, what, f"{absent.what}; {HOW_TO_GO_ON}")
 
     def acknowledge(self, links: dict[str, Link]) -> None:
         """After a checkpoint: tell peers what they need not keep, and drop what they told us of."""

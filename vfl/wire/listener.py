@@ -81,9 +81,17 @@ class Listener:
         self._server.stop(GRACE).wait()
 
     def accept(
-        self, party: str, *, contract: str, run: str | None = None, timeout: float | None, have: int = 0
+        self,
+        party: str,
+        *,
+        contract: str,
+        run: str | None = None,
+        timeout: float | None,
+        have: Callable[[str], int] = lambda run: 0,
     ) -> Link:
         """Return a link that this party opened for this contract, and this run if one is named.
+
+        `have`: how many of the party's messages of a run were taken already.
 
         A link under another contract is refused and the wait goes on; links of others, and of
         other runs, wait until they are asked for.
@@ -97,7 +105,7 @@ class Listener:
                 self._changed.wait(left)
             self._refused.pop(party, None)
             self._accepted = [c for c in self._accepted if not c.link.lost] + [caller]
-        caller.outbox.put(self._answer(caller, contract, have), 0)
+        caller.outbox.put(self._answer(caller, contract, have(caller.link.hello.run)), 0)
         return caller.link
 
     def calls_for_another(self, party: str, run: str) -> bool:

@@ -6,41 +6,38 @@ import time
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from parties.programs.run import Run
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts
+from vfl.steps import State, Steps
 from vfl.trees.grow import Ensemble
 from vfl.trees.opening import Opener
 from vfl.trees.tree import Tree
 from vfl.wire.flow import Peer, Receive, Role, Send
 from vfl.wire.message import Disclosed, Message
 
-Vector = NDArray[np.float64]
-
 
 @dataclass(slots=True)
 class Growth:
-    """The trees so far: the seconds that each took, and the training rows' logits by the best of them."""
+    """The seconds that each tree took."""
 
     run: Run
     seconds: list[float] = field(default_factory=list)
-    logit: Vector = field(default_factory=lambda: np.empty(0))
     _mark: float = field(default_factory=time.monotonic)
 
+    def remember(self) -> None:
+        """Go on where the run was cut off."""
+        kept = self.run.steps.remember("growth", lambda: {"seconds": self.seconds})
+        self.seconds = kept["seconds"] if kept else []
+
     def report(self, ensemble: Ensemble) -> None:
-        """Note a new tree.  The model ends with the first of the lowest losses, where there are any."""
+        """Note a new tree."""
         now = time.monotonic()
         self.seconds.append(now - self._mark)
         self._mark = now
-        losses = ensemble.losses
-        stopping = self.run.job.trees.early_stopping_rounds
-        if not (stopping and losses) or losses[-1] < min(losses[:-1], default=np.inf):
-            self.logit = ensemble.logit.copy()
         grown = len(ensemble.trees)
         self.run.progress.advance(grown, f"tree {grown}, {len(ensemble.trees[-1].leaves)} leaves")
 
@@ -71,6 +68,10 @@ class Counted:
     opener: Opener
     sums: Counter[str] = field(default_factory=Counter)
 
+    def remember(self, steps: Steps) -> None:
+        """Go on where the run was cut off."""
+        self.sums.update(steps.remember("sums", lambda: dict(self.sums)) or {})
+
     async def open(self, packed: Ciphertexts, packing: Packing, *, source: Peer) -> list[int]:
         """Return the sums."""
         self.sums[source.name] += packing.count
@@ -93,6 +94,12 @@ class Heard:
     told: Books = field(default_factory=dict)
     said: Books = field(default_factory=dict)
 
+    def remember(self, steps: Steps) -> None:
+        """Go on where the run was cut off."""
+        for name, books in (("told", self.told), ("said", self.said)):
+            kept = steps.remember(name, partial(_as_state, books)) or {"entries": []}
+            books.update({(peer, kind): Disclosed(*numbers) for peer, kind, *numbers in kept["entries"]})
+
     def __await__(self) -> Generator[Send | Receive, Any, Any]:
         value = None
         try:
@@ -111,6 +118,10 @@ class Heard:
     def bits(self, books: Books, peer: Peer, message: type[Message]) -> int:
         """Return the bits of all messages of a kind in one of the books."""
         return books.get((peer.name, message.__name__), Disclosed()).bits
+
+
+def _as_state(books: Books) -> State:
+    return {"entries": [[*key, d.numbers, d.bits, d.sealed] for key, d in books.items()]}
 
 
 def _enter(books: Books, peer: str, message: Message) -> None:

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from parties.programs.alignment import Common, align_guest, measured_rows
 from parties.programs.evaluation import Measured
+from parties.programs.keys import new_key
 from parties.programs.limits import check_events, check_leaves
 from parties.programs.model import Calibration, levels_in, unseen
-from parties.programs.run import Run
+from parties.programs.run import Run, as_it_is
 from parties.programs.training import Trained
 from parties.programs.trees.coding import fit_bins
 from parties.programs.trees.growth import Counted, Growth, Heard
 from parties.programs.trees_model import TreeHalf
-from vfl.arbitration import share_key
-from vfl.crypto.paillier import PrivateKey, PublicKey
+from vfl.crypto.paillier import PublicKey
 from vfl.errors import ConfigError
 from vfl.features import names
 from vfl.table.read import check_columns
@@ -83,8 +83,7 @@ async def _key(run: Run) -> tuple[PublicKey, Opener]:
     if run.job.arbiter:
         key = await run.receive_key()
         return key, ByArbiter(key, run.rng, run.arbiter)
-    private = PrivateKey.generate(run.job.encryption.bits, run.rng, run.arithmetic)
-    await share_key(private, parties=run.hosts)
+    private = await new_key(run, run.hosts)
     return run.public_key(private.public.n, run.guest), ByOwnKey(private)
 
 
@@ -92,7 +91,14 @@ async def _names(run: Run) -> dict[str, tuple[str, ...]]:
     """Return the names of the hosts' columns by host, where the contract shows them."""
     if run.job.disclosure.host_columns == "anonymous":
         return {}
-    return {host.name: await names.guest(host=host) for host in run.hosts}
+
+    async def told() -> dict[str, tuple[str, ...]]:
+        return {host.name: await names.guest(host=host) for host in run.hosts}
+
+    def tuples(kept: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
+        return {host: tuple(columns) for host, columns in kept.items()}
+
+    return await run.step("names", told, as_it_is, tuples)
 
 
 async def _grow(run: Run, common: Common, own: Own, key: PublicKey, opener: Opener) -> Grown:
@@ -100,6 +106,8 @@ async def _grow(run: Run, common: Common, own: Own, key: PublicKey, opener: Open
     y = _labels(common)
     rules = run.grow_rules
     counted, growth = Counted(opener), Growth(run)
+    growth.remember()
+    counted.remember(run.steps)
     run.progress.phase("growing trees", float(rules.n_estimators))
     role = boosting.guest(
         own.codes[common.train],
@@ -115,8 +123,10 @@ async def _grow(run: Run, common: Common, own: Own, key: PublicKey, opener: Open
         hosts=run.hosts,
         afford=lambda needed: _check_quota(run, needed),
         report=growth.report,
+        steps=run.steps,
     )
     heard = Heard(role)
+    heard.remember(run.steps)
     return Grown(await heard, growth, counted, heard)
 
 
@@ -143,7 +153,7 @@ async def _measured(run: Run, common: Common, own: Own, grown: Grown) -> Measure
     """Measure both models: of training rows the logits are known, of the others hosts tell their leaves."""
     rows, trees = measured_rows(run.job, common.train), grown.ensemble.trees
     joint, alone = np.empty(len(rows)), np.empty(len(rows))
-    joint[common.train] = grown.growth.logit
+    joint[common.train] = grown.ensemble.logit
     asked = rows & ~common.train
     run.progress.phase("measuring")
     if asked.any():

@@ -8,7 +8,7 @@ from typing import Any
 from parties.programs.alignment import align_host, measured_rows
 from parties.programs.limits import check_columns_count, check_leaves
 from parties.programs.model import levels_in, unseen
-from parties.programs.run import Run
+from parties.programs.run import Run, as_it_is
 from parties.programs.trees.coding import check_rare_bins, fit_bins
 from parties.programs.trees.growth import Heard
 from parties.programs.trees_model import TreeHalf
@@ -39,7 +39,8 @@ async def training(run: Run, table: Table) -> Trained:
     trained = codes[common.train]
     check_rare_bins(run, bins, trained)
     if run.job.disclosure.host_columns == "named":
-        await names.host(tuple(table.columns), guest=run.guest)
+        columns = tuple(table.columns)
+        await run.step("names", lambda: names.host(columns, guest=run.guest), as_it_is, as_it_is)
     levels = levels_in(common.training)
     for warning in unseen(levels, common.table):
         run.warn(warning)
@@ -53,8 +54,10 @@ async def training(run: Run, table: Table) -> Trained:
             rng=run.rng,
             guest=run.guest,
             guest_decrypts=run.job.arbiter is None,
+            steps=run.steps,
         )
     )
+    heard.remember(run.steps)
     splits = await heard
     asked = measured_rows(run.job, common.train) & ~common.train
     if asked.any():

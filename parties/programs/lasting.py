@@ -1,0 +1,176 @@
+"""The trainings of a party on its disk: each in a folder of its own, from which it can go on.
+
+    OUT/state/RUN/journal.db     see `vfl.wire.journal`
+    OUT/state/RUN/lock           held by the process that takes part in the run
+
+A run that is done or has failed keeps what it was, and nothing else.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from parties.programs.links import Contacts
+from vfl.crypto.randomness import Randomness
+from vfl.errors import ConfigError, DataError, PausedError
+from vfl.wire.journal import HOW_TO_GO_ON, Journal
+from vfl.wire.lasting import Lasting
+from vfl.wire.network import Link, Listener
+
+STATE = "state"
+RUNNING, DELIVERING, DONE, FAILED = "running", "delivering", "done", "failed"
+"""States of a run.  delivering: the results are there, and a peer may still lack a message."""
+
+PATIENCE_OF_A_CALL = 2.0
+"""Seconds for which one peer is called or awaited before the next one is."""
+
+
+class Recorded(Randomness):
+    """The operating system's randomness, drawn again alike by a role that is run again."""
+
+    __slots__ = ("_journal",)
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def bytes(self, size: int) -> bytes:
+        """Return `size` uniform bytes, or those that were drawn here before."""
+        return self._journal.draw(lambda: super(Recorded, self).bytes(size))
+
+    def fresh(self, size: int) -> bytes:  # type: ignore[valid-type]  # `bytes` is the method above
+        """Return `size` uniform bytes that are used once and never needed again."""
+        return super().bytes(size)
+
+
+def path_of(out: Path, run: str) -> Path:
+    """Return where the journal of a run is."""
+    if not re.fullmatch(r"[0-9a-f]{16}", run):
+        raise ConfigError(run[:40], "is no run", "`vfl runs` lists them")
+    return out / STATE / run / "journal.db"
+
+
+def begin(contacts: Contacts, out: Path, run: str) -> Journal:
+    """Return the journal of a new run."""
+    facts = {
+        "run": run,
+        "job": contacts.job.job,
+        "contract": contacts.job.contract_hash(),
+        "party": contacts.party.party,
+        "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+        "state": RUNNING,
+        "table": _digest(contacts),
+    }
+    return Journal.create(path_of(out, run), contacts.own.key_pem, Randomness().bytes, facts)
+
+
+def found(contacts: Contacts, out: Path, run: str) -> Journal:
+    """Return the journal of a run that was cut off; refuse one that is over."""
+    path = path_of(out, run)
+    if not path.exists():
+        raise ConfigError(str(path), "no such run", "`vfl runs` lists those that can be resumed")
+    journal = Journal.open(path, contacts.own.key_pem, Randomness().bytes)
+    about = journal.about
+    if about["contract"] != contacts.job.contract_hash():
+        raise ConfigError(str(path), "is of another job file", "use the job file that the run began with")
+    if about["state"] in (DONE, FAILED):
+        raise ConfigError(run, f"is over: {about['state']}", "begin a new run: vfl guest train")
+    if about["table"] != _digest(contacts):
+        data = contacts.party.data
+        assert data is not None
+        what = "has changed since the run began"
+        raise DataError(str(data.table), what, "put the table back, or begin a new run")
+    return journal
+
+
+def have(contacts: Contacts, out: Path, run: str) -> int:
+    """Return how many of the guest's messages of a run were taken already: 0 of an unknown one."""
+    path = path_of(out, run)
+    if not path.exists():
+        return 0
+    journal = Journal.open(path, contacts.own.key_pem, Randomness().bytes)
+    try:
+        return journal.taken.get(contacts.job.guest, 0)
+    finally:
+        journal.close()
+
+
+def unfinished(contacts: Contacts, out: Path) -> list[str]:
+    """Return the runs of this job that were cut off, the latest first."""
+    contract = contacts.job.contract_hash()
+    return [
+        about["run"]
+        for about in abouts(out)
+        if about["contract"] == contract and about["state"] in (RUNNING, DELIVERING)
+    ]
+
+
+def delivering(journal: Journal) -> bool:
+    """Tell whether the results of a run are there already."""
+    return journal.about["state"] == DELIVERING
+
+
+def deliver(journal: Journal) -> None:
+    """Note that the results are there: from now on only peers may lack something."""
+    journal.note(state=DELIVERING)
+
+
+@contextmanager
+def alone(journal: Journal) -> Iterator[None]:
+    """Keep every other process away from the run; tell in its journal how it ended."""
+    with (journal.path.parent / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            what = "another process takes part in the run"
+            raise ConfigError(str(journal.path.parent), what, "stop that one first") from None
+        try:
+            yield
+        except (PausedError, KeyboardInterrupt, SystemExit):
+            raise  # the run stays as it is
+        except BaseException:
+            _end(journal, FAILED)
+            raise
+        else:
+            _end(journal, DONE)
+        finally:
+            journal.close()
+
+
+def lasting(contacts: Contacts, journal: Journal, task: str, listener: Listener | None = None) -> Lasting:
+    """Return what makes a run last: links are made anew until `timeouts.resume` is over."""
+    run, guest = journal.about["run"], contacts.job.guest
+
+    def meet(peer: str, have: int) -> Link:
+        if listener is not None and listener.calls_for_another(guest, run):
+            raise PausedError(guest, "began another run", f"run {run} waits; {HOW_TO_GO_ON}")
+        return contacts.meet(peer, run, task, listener, have=have, timeout=PATIENCE_OF_A_CALL)
+
+    return Lasting(journal, meet, contacts.party.timeouts.resume)
+
+
+def abouts(out: Path) -> list[dict[str, str]]:
+    """Return what is known of every run in a folder, the latest first."""
+    found = []
+    for path in sorted((out / STATE).glob("*/journal.db")):
+        found.append(Journal.about_run(path))
+    return sorted(found, key=lambda about: about.get("begun", ""), reverse=True)
+
+
+def _end(journal: Journal, state: str) -> None:
+    with suppress(PausedError):  # a full disk: the state stays as it was, which is safe
+        journal.note(state=state)
+        journal.finish()
+
+
+def _digest(contacts: Contacts) -> str:
+    """Return the SHA-256 of the party's table, nothing of a party without one."""
+    if contacts.party.data is None:
+        return ""
+    with contacts.party.data.table.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
