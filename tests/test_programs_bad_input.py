@@ -25,6 +25,7 @@ from parties.config.job import Job
 from parties.contract.approval import approve
 from parties.crew import PartyFailedError
 from parties.local import run_local
+from parties.programs.lasting import abouts
 from parties.programs.training import training
 from vfl.arbitration import SharedKey
 from vfl.errors import ContractError, DataError, SecurityError
@@ -78,7 +79,8 @@ class Site:
             lines.append(f"data: {{table: {name}.csv{more}}}")
         if name != "bank":
             lines.append('listen: "127.0.0.1:0"')
-        lines += [f"timeouts: {{connect: {connect}, message: 60}}", f"compute: {{processes: {processes}}}"]
+        lines.append(f"timeouts: {{connect: {connect}, message: 60, resume: 6}}")
+        lines.append(f"compute: {{processes: {processes}}}")
         lines += [f"out: {name}", "peers:"]
         for peer in NAMES.keys() - {name}:
             dial = f'dial: "127.0.0.1:{self.ports[peer]}", ' if peer in dialled else ""
@@ -86,10 +88,14 @@ class Site:
         (self.folder / f"{name}.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def start(self, name: str, *command: str) -> subprocess.Popen[str]:
-        """Start a command of a party; what it says on stderr goes to NAME.log."""
+        """Start a command of a party's role; what it says on stderr goes to NAME.log."""
+        return self.run(name, NAMES[name], *command)
+
+    def run(self, name: str, *command: str) -> subprocess.Popen[str]:
+        """Start a command; what it says on stderr goes to NAME.log."""
         with (self.folder / f"{name}.log").open("a") as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "parties", NAMES[name], *command],
+                [sys.executable, "-P", "-m", "parties", *command],
                 cwd=self.folder,
                 env=os.environ | {"VFL_TEST_MARK": self.mark},
                 stdout=subprocess.DEVNULL,
@@ -112,6 +118,10 @@ class Site:
     def log(self, name: str) -> str:
         """Return what a party has said on stderr."""
         return (self.folder / f"{name}.log").read_text(encoding="utf-8")
+
+    def results(self, name: str) -> list[Path]:
+        """Return the files that a party's runs have left."""
+        return [path for path in (self.folder / name).iterdir() if path.is_file()]
 
     def left_over(self) -> list[str]:
         """Return the processes of this site that still live."""
@@ -309,25 +319,35 @@ def test_servers_survive_failed_runs_and_a_lost_host_hangs_nobody(site: Site) ->
     assert "vfl: error: labels: fewer than 20 training rows are in the rarer class" in site.log("bank")
     for server in ("insurer", "trustee"):
         until(lambda server=server: "stopped the run: labels: fewer than" in site.log(server))
-        assert not (site.folder / server).exists()
+        assert [path.name for path in (site.folder / server).iterdir()] == ["state"]
 
     (site.folder / "bank.csv").write_text(good)
     assert site.start("bank", "train", "job.yaml").wait(60) == 0
     assert site.start("bank", "score", "job.yaml").wait(60) == 0
     assert trustee.poll() is None and insurer.poll() is None
-    kept = {name: sorted(p.name for p in (site.folder / name).iterdir()) for name in NAMES}
+    kept = {name: sorted(p.name for p in site.results(name)) for name in NAMES}
     assert kept["insurer"] == ["ledger.json", "model.json", "run.json", "score-ledger.json", "score.json"]
     assert kept["trustee"] == ["ledger.json", "run.json"]
 
-    before = {p: p.read_bytes() for name in NAMES for p in (site.folder / name).iterdir()}
+    before = {p: p.read_bytes() for name in NAMES for p in site.results(name)}
     guest = site.start("bank", "train", "job.yaml")
     until(lambda: site.log("bank").count("vfl: fitting\n") == 2)
     insurer.send_signal(signal.SIGKILL)
-    assert guest.wait(60) == 4
-    assert "insurer: is gone" in site.log("bank")
-    until(lambda: "insurer: is gone" in site.log("trustee"))
+    insurer.wait(20)
+    assert guest.wait(60) == 7
+    for waiting in ("bank", "trustee"):
+        until(lambda waiting=waiting: "vfl: error: insurer: has been away for 6 s" in site.log(waiting))
+    assert "to go on: `vfl resume` at the guest" in site.log("bank")
     assert trustee.poll() is None
-    assert {p: p.read_bytes() for name in NAMES for p in (site.folder / name).iterdir()} == before
+    assert {p: p.read_bytes() for name in NAMES for p in site.results(name)} == before
+
+    site.serve("insurer")
+    site.settle("bank")
+    assert site.run("bank", "resume", "job.yaml", "--party", "bank.yaml").wait(60) == 0
+    model = site.folder / "insurer" / "model.json"
+    assert model.read_bytes() != before[model]
+    runs = {about["state"] for about in abouts(site.folder / "bank")}
+    assert runs == {"done", "failed"}
 
     site.stop()
     assert trustee.returncode == 0

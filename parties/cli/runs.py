@@ -27,7 +27,7 @@ def runs(
     ),
     form: FormatOption = Format.text,
 ) -> None:
-    """List a party's trainings: those under way or cut off, done and failed."""
+    """List a party's trainings: cut off, done, failed."""
     from parties.programs.lasting import abouts
 
     results({"out": str(out), "runs": abouts(out)}, form, _lines)
@@ -43,7 +43,7 @@ def resume(
     out: OutOption = None,
     form: FormatOption = Format.text,
 ) -> None:
-    """Go on with a training that was cut off, where it stood; servers go on by themselves."""
+    """Go on with a training that was cut off."""
     agreed, own = opened(job, party, "guest")
     from parties.programs import lasting
     from parties.programs.guest import train
