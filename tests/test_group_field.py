@@ -24,7 +24,7 @@ def compute() -> Compute:
     if lacking := gate.missing():
         pytest.skip(lacking)
     from psi.group.ifma import field
-    from vfl.crypto.modular.ifma.compiled import device
+    from vfl.crypto.modular.ifma.compiled import ROWS, entry
 
     def computed(out: Words, left: Words, right: Words) -> None:
         x, y = field.read(left, 0), field.read(right, 0)
@@ -35,7 +35,7 @@ def compute() -> Compute:
         field.write(out, 160, field.canonical(x))
         field.write(out, 200, field.carried(field.minus(field.product(x, x), field.product(x, y))))
 
-    return device(computed)
+    return entry(ROWS, ROWS, ROWS)(computed)
 
 
 def value(words: Words, lane: int) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.crypto.modular.ifma.arithmetic import Words, scratch
+from vfl.crypto.modular.ifma.arithmetic import Words, clear, copy, scratch
 from vfl.crypto.modular.ifma.compiled import BYTES, INTEGER, READ_ONLY, ROWS, SIGNED, device, entry
 from vfl.crypto.modular.ifma.lanes import always_inlined, broadcast, load, never_inlined, store
 
@@ -110,8 +110,8 @@ def _padded(
 
     From `end` on, the last one again.
     """
-    blocks[:] = 0
-    active[:] = 0
+    clear(blocks, blocks.size)
+    clear(active, active.size)
     view = blocks.view(np.uint8)
     for lane in range(8):
         row = min(first + lane, end - 1)
@@ -154,7 +154,7 @@ def expand(out: Words, text: Bytes, ends: Indices, tail: Bytes, last: Words, fir
     words, blocks, active = scratch(8 * ROUNDS), scratch(8 * BLOCK * most), scratch(8 * most)
     start, state, second = scratch(64), scratch(64), scratch(64 + 8 * last.size)
     every = broadcast(2**64 - 1)
-    blocks[:] = 0
+    clear(blocks, blocks.size)
     for k in range(8):
         store(start, 8 * k, broadcast(_START[k]))
     _compress(start, words, blocks, 0, every)
@@ -162,7 +162,7 @@ def expand(out: Words, text: Bytes, ends: Indices, tail: Bytes, last: Words, fir
         store(second, 64 + 8 * k, broadcast(last[k]))
     for group in range(first, end, 8):
         _padded(blocks, active, text, ends, tail, group, end)
-        state[:] = start
+        copy(state, 0, start, 0, start.size)
         for k in range(_most_blocks(ends, tail.size, group, min(group + 8, end))):
             _compress(state, words, blocks, 8 * BLOCK * k, load(active, 8 * k))
         for k in range(8):
