@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from contract_fixtures import NAMES, Signed, job_of, signed
 from network_fixtures import PARTIES
+from source import messages
 
+from parties.audit.log import audit_path
 from parties.config.policy import PolicyRules
 from parties.config.schema import dotted_keys, validated
 from parties.config.yaml import parse
@@ -55,6 +57,13 @@ def refused(site: Signed, whose: str, said: str) -> None:
         assert said in str(found[other])
     for name in NAMES:
         assert whose_runs(site, name) == []
+        assert sent(site, name) <= {kind.__name__ for kind in messages(agreement)}
+
+
+def sent(site: Signed, name: str) -> set[str]:
+    """Return the kinds of messages that ever left a party."""
+    lines = map(json.loads, audit_path(site.parties[name]).read_text().splitlines())
+    return {line["kind"] for line in lines if line["event"] == "sent"}
 
 
 def whose_runs(site: Signed, name: str) -> list[str]:
@@ -205,20 +214,20 @@ def test_a_run_under_way_stops_at_the_next_message_of_who_withdraws(site: Signed
             await Peer("guest").send(Note(number))
 
     roles = {"guest": guest, "host": host}
-    sent: dict[str, int] = {}
+    left: dict[str, int] = {}
 
     def notes(name: str, session: Session) -> None:
         try:
             session.run(roles[name]())
         finally:
-            sent[name] = sum(
+            left[name] = sum(
                 e.messages for (_, _, kind), e in session.ledger.entries.items() if kind == "Note"
             )
 
     found = site.runs("run 1", task="score", then=notes) if brought(site) else {}
     assert isinstance(found["host"], ContractError) and found["host"].exit_code == 5
     assert "stopped the run: approval of host: was withdrawn" in str(found["guest"])
-    assert sent == {"guest": 2, "host": 1}
+    assert left == {"guest": 2, "host": 1}
 
 
 def brought(site: Signed) -> bool:

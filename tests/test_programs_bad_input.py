@@ -325,6 +325,7 @@ def test_servers_survive_failed_runs_and_a_lost_host_hangs_nobody(site: Site) ->
     assert site.start("bank", "train", "job.yaml").wait(60) == 0
     assert site.start("bank", "score", "job.yaml").wait(60) == 0
     assert trustee.poll() is None and insurer.poll() is None
+    assert vfl("audit", "verify", str(site.folder / "state")) == 0
     kept = {name: sorted(p.name for p in site.results(name)) for name in NAMES}
     assert kept["insurer"] == ["ledger.json", "model.json", "run.json", "score-ledger.json", "score.json"]
     assert kept["trustee"] == ["ledger.json", "run.json"]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from parties.cli import check, contracts, demo, init, local, roles, runs, voice
+from parties.cli import audit, check, contracts, demo, init, keys, local, roles, runs, voice
 from vfl import __version__
 
 application = typer.Typer(
@@ -25,6 +25,8 @@ check.add_to(application)
 init.add_to(application)
 contracts.add_to(application)
 runs.add_to(application)
+keys.add_to(application)
+audit.add_to(application)
 application.add_typer(roles.guest, name="guest")
 application.add_typer(roles.host, name="host")
 application.add_typer(roles.arbiter, name="arbiter")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,7 @@ import typer
 
 from parties.cli.tables import table
 from parties.cli.voice import Format, FormatOption, results, say
+from vfl.errors import ConfigError
 
 if TYPE_CHECKING:
     from parties.config.job import Job
@@ -61,11 +62,13 @@ def approve(
     from parties.contract.words import in_words
     from parties.inspection import pinned_certificates
 
-    agreed, own = _opened(job, party)
+    agreed, own = opened(job, party)
     check_policy(agreed, own.policy)
     identity, _ = pinned_certificates(agreed, own)
     words = list(in_words(agreed))
     until = expires.date() if expires else None
+    if until and until < datetime.now(UTC).date():
+        raise ConfigError("--expires", f"{until} is over", "name a day to come")
     terms = sign(agreed, identity, own.approvals, expires=until, runs=runs).approval
     path = document_path(own.approvals, agreed, own.party)
     values = terms.model_dump(mode="json") | {"file": str(path)}
@@ -98,7 +101,7 @@ def status(job: JobArgument, party: PartyOption = None, form: FormatOption = For
     """
     from parties.contract.status import standing
 
-    agreed, own = _opened(job, party)
+    agreed, own = opened(job, party)
     found = [standing(agreed, own, name) for name in agreed.parties]
     values = {"job": agreed.job, "contract": agreed.contract_hash(), "approvals": found}
     results(values, form, _status_lines)
@@ -112,7 +115,7 @@ def revoke(job: JobArgument, party: PartyOption = None, form: FormatOption = For
     """
     from parties.contract.status import withdraw
 
-    agreed, own = _opened(job, party)
+    agreed, own = opened(job, party)
     withdrawn = withdraw(agreed, own)
     results(
         {"job": agreed.job, "contract": agreed.contract_hash(), "party": own.party, "withdrawn": withdrawn},
@@ -135,7 +138,8 @@ def _count(number: int | None) -> str:
     return "" if number is None else str(number)
 
 
-def _opened(job_path: Path, party_path: Path | None) -> tuple[Job, Party]:
+def opened(job_path: Path, party_path: Path | None) -> tuple[Job, Party]:
+    """Return the job, which must pin every certificate, and the party's own file."""
     from parties.config.job import Job
     from parties.config.party import Party
 
@@ -145,8 +149,6 @@ def _opened(job_path: Path, party_path: Path | None) -> tuple[Job, Party]:
 
 
 def _only_file(job_path: Path, job: Job) -> Path:
-    from vfl.errors import ConfigError
-
     paths = [job_path.parent / f"{name}.yaml" for name in sorted(job.parties)]
     found = [path for path in paths if path.exists()]
     if len(found) != 1:

@@ -148,7 +148,7 @@ class Party(Section):
         default=Path("state"),
         validate_default=True,
         description="Folder in which the party keeps what outlasts its runs, under its name and for its "
-        "owner alone: runs counted, approvals withdrawn.",
+        "owner alone: its audit log, runs counted, approvals withdrawn.",
     )
 
     @classmethod

@@ -17,7 +17,7 @@ def in_words(job: Job) -> Iterator[str]:
     yield f"job {job.job}, contract {job.contract_hash()}"
     yield from _item("purpose", job.purpose)
     for name, party in job.parties.items():
-        yield from _item(party.role, f"{name}, certificate {party.certificate or 'not pinned'}")
+        yield f"  {party.role}: {name}, certificate {party.certificate or 'not pinned'}"
     for title, section in (("model", job.model), ("features", job.features), ("encryption", job.encryption)):
         if not (title == "features" and isinstance(job.model, TreeRules)):  # trees have bins of their own
             values = section.model_dump(mode="json").items()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from parties.config.job import Job
 from parties.config.party import Party
+from parties.programs.consent import publish_results
 from parties.programs.effort import Effort
-from parties.programs.files import publish
 from parties.programs.keys import new_key
 from parties.programs.run import Run, as_it_is
 from parties.programs.serving import Service
@@ -28,7 +28,7 @@ def serve(job: Job, party: Party, out: Path, progress: Progress, service: Servic
         progress.phase("decrypting masked sums")
         session.run(training(run))
         books = run.books(session, effort)
-        publish(out, {"ledger.json": session.ledger.as_json(), "run.json": books})
+        publish_results(session, out, {"ledger.json": session.ledger.as_json(), "run.json": books})
 
     serve_runs(job, party, out, progress, service, others={"train": job.hosts}, take_part=take_part)
 

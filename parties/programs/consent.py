@@ -1,17 +1,22 @@
-"""A run's session, opened once every party's approval has been checked by every party."""
+"""A run's session: opened once every party has checked every approval, and kept in the audit log."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
+from parties.audit.log import AuditLog
+from parties.audit.overseer import Overseer
 from parties.contract import agreement
 from parties.contract.mandate import Mandate
 from parties.programs.effort import cpu_seconds
+from parties.programs.files import publish
 from parties.programs.run import Run
+from vfl.wire.certificates import load_identity
 from vfl.wire.flow import Peer
 from vfl.wire.lasting import Lasting
-from vfl.wire.message import Message
-from vfl.wire.network import Link, Session
+from vfl.wire.network import Link, Session, public_reason
 
 STEP = "agreement"
 
@@ -25,41 +30,44 @@ def agreed_session(
     """
     job, party = run.job, run.party
     mandate = Mandate(job, party, run.id, run.task)
+    resumed = run.steps.state(STEP) is not None
+    try:
+        if resumed:
+            mandate.own_document()
+        identity = load_identity(party.party, party.identity.key, party.identity.certificate)
+        overseer = Overseer(mandate, AuditLog.of(party, identity), resumed=resumed)
+    except Exception as error:
+        for link in links.values():
+            link.abort(public_reason(error))
+        raise
     session = Session(
         links,
         timeout=party.timeouts.message,
         cpu=cpu_seconds,
-        witness=Overseer(mandate),
+        witness=overseer,
         lasting=lasting,
         peers=peers,
     )
-    if run.steps.state(STEP) is not None:
-        mandate.own_document()
+    if resumed:
         return session
     if party.party == job.guest:
         role = agreement.guest(mandate, parties=tuple(map(Peer, peers or links)))
     else:
         role = agreement.party(mandate, tuple(job.parties), guest=run.guest)
     if refusal := session.run(role):
+        overseer.stopped(public_reason(refusal))
         session.close()
         raise refusal
+    overseer.approved()
     run.steps.checkpoint(STEP, {})
     return session
 
 
-class Overseer:
-    """Lets no message pass once the party has withdrawn its approval."""
-
-    def __init__(self, mandate: Mandate) -> None:
-        self._mandate = mandate
-
-    def sending(self, to: str, message: Message, data: bytes) -> None:
-        """Let a message leave."""
-        self._mandate.require()
-
-    def received(self, sender: str, kind: type[Message], data: bytes) -> None:
-        """Let a message in."""
-        self._mandate.require()
-
-    def stopped(self, reason: str) -> None:
-        """Nothing passes any more."""
+def publish_results(
+    session: Session, folder: Path, files: Mapping[str, Any], written: Iterable[Path] = ()
+) -> None:
+    """Put a run's files into a folder, as `publish` does, and note them and those written before."""
+    publish(folder, files)
+    overseer = session.witness
+    assert isinstance(overseer, Overseer)
+    overseer.published({path.name: path for path in (*written, *(folder / name for name in files))})

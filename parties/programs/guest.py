@@ -15,9 +15,8 @@ from parties.contract.mandate import Mandate
 from parties.inspection import clean_ids, read_training, training_rows
 from parties.programs import lasting
 from parties.programs.alignment import match_guest
-from parties.programs.consent import agreed_session
+from parties.programs.consent import agreed_session, publish_results
 from parties.programs.effort import Effort
-from parties.programs.files import publish
 from parties.programs.links import Contacts
 from parties.programs.model import Calibration, Half, unseen
 from parties.programs.run import Run, load_kernels
@@ -92,7 +91,7 @@ def _publish(run: Run, session: Session, trained: Trained, out: Path, effort: Ef
         "run.json": summary,
         "report.html": render(summary, [{"party": run.party.party, "entries": ledger}], trained.curves),
     }
-    publish(out, files)
+    publish_results(session, out, files)
 
 
 def score(
@@ -115,7 +114,8 @@ def score(
     session.close()
     target = output or out / "scores.parquet"
     write_scores(target, _scores(run, common, logit))
-    write_scores(target.with_name("unmatched.csv"), _frame({"id": sorted(others.ids)}))
+    unmatched = target.with_name("unmatched.csv")
+    write_scores(unmatched, _frame({"id": sorted(others.ids)}))
     facts = {
         "model": half.run,
         "scores": str(target),
@@ -123,7 +123,8 @@ def score(
         "unmatched": len(others),
     }
     books = run.books(session, effort)
-    publish(out, {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts})
+    files = {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts}
+    publish_results(session, out, files, written=(target, unmatched))
     return facts | {"warnings": run.warnings}
 
 

@@ -12,8 +12,8 @@ from parties.config.job import Job
 from parties.config.party import Party
 from parties.inspection import clean_ids, read_training
 from parties.programs.alignment import Common, align_host, match_host, measured_rows
+from parties.programs.consent import publish_results
 from parties.programs.effort import Effort
-from parties.programs.files import publish
 from parties.programs.limits import check_values, check_width
 from parties.programs.model import Features, Half, columns_of, levels_in, numbered, unseen
 from parties.programs.run import Run, as_it_is
@@ -74,7 +74,7 @@ def _train(run: Run, session: Session, table: Table, out: Path) -> None:
         "ledger.json": session.ledger.as_json(),
         "run.json": books | trained.facts,
     }
-    publish(out, files)
+    publish_results(session, out, files)
 
 
 def _score(run: Run, session: Session, table: Table, out: Path) -> None:
@@ -82,7 +82,9 @@ def _score(run: Run, session: Session, table: Table, out: Path) -> None:
     scores = batches.host if run.job.model.kind == "trees" else scoring_batch
     facts = session.run(scores(run, table, out / MODEL))
     books = run.books(session, effort)
-    publish(out, {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts})
+    publish_results(
+        session, out, {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts}
+    )
 
 
 async def training(run: Run, table: Table) -> Trained:

@@ -106,10 +106,12 @@ def trusted_pem(pem: bytes, party: str) -> bytes:
     return certificate.public_bytes(Encoding.PEM)
 
 
-def save_identity(identity: Identity, folder: Path) -> tuple[Path, Path]:
-    """Write the key and the certificate; return their paths.  Overwrites nothing."""
-    key_path = folder / f"{identity.name}.key"
-    certificate_path = folder / f"{identity.name}.crt"
+def save_identity(identity: Identity, folder: Path, stem: str = "") -> tuple[Path, Path]:
+    """Write the key and the certificate, under the party's name or another stem; return their paths.
+
+    Overwrites nothing.
+    """
+    key_path, certificate_path = (folder / f"{stem or identity.name}.{end}" for end in ("key", "crt"))
     for path in (key_path, certificate_path):
         if path.exists():
             raise ConfigError(str(path), "exists already", "move it away before you make a new one")

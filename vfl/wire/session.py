@@ -53,7 +53,8 @@ class Session:
 
     `ledger` counts what left; `phases` says what each protocol file cost, a second counting for
     the phase of the message that ends it.  A `lasting` run is paused, not stopped, when this
-    process is interrupted or its disk is full, and makes broken links anew.
+    process is interrupted or its disk is full, and makes broken links anew.  A `witness` hears of
+    every message.
     """
 
     def __init__(
@@ -73,11 +74,11 @@ class Session:
         """
         self.ledger = lasting.journal.ledger if lasting else Ledger()
         self.phases: dict[str, PhaseCost] = {}
+        self.witness = witness
         self._links = dict(links)
         self._timeout = timeout
         self._lasting = lasting
         self._cpu = cpu
-        self._witness = witness
         self._mark = time.monotonic(), cpu()
         for link in self._links.values():
             link.watch(self._spread)
@@ -136,8 +137,8 @@ class Session:
 
     def _send(self, step: Send) -> None:
         data = encode(step.message)
-        if self._witness and not (self._lasting and self._lasting.journal.holds(step.to)):
-            self._witness.sending(step.to, step.message, data)
+        if self.witness and not (self._lasting and self._lasting.journal.holds(step.to)):
+            self.witness.sending(step.to, step.message, data)
         self.ledger.record(step.to, step.message, len(data))
         if self._lasting is None or self._lasting.journal.keep(step.to, data):
             self._carry(step.to, data)
@@ -154,8 +155,8 @@ class Session:
         data = self._taken(step)
         if self._lasting:
             self._lasting.journal.took(step.sender)
-        if self._witness:
-            self._witness.received(step.sender, step.kind, data)
+        if self.witness:
+            self.witness.received(step.sender, step.kind, data)
         self._charge(step.kind).received += len(data)
         return step.open(data)
 
@@ -190,8 +191,8 @@ class Session:
     def _leave(self, error: BaseException) -> None:
         """Stop the run everywhere, or leave it so that it can be resumed."""
         pauses = isinstance(error, (PausedError, KeyboardInterrupt, SystemExit))
-        if self._witness:
-            self._witness.stopped(public_reason(error))
+        if self.witness:
+            self.witness.stopped(public_reason(error))
         for link in self._links.values():
             if self._lasting and pauses:
                 link.drop()
