@@ -1,9 +1,9 @@
-"""Print who learns what, read from the protocols' own docstrings; --write puts it into README.md.
+"""Print who learns what, read from the protocols' own docstrings; --write puts it into SECURITY.md.
 
     .venv/bin/python scripts/leakage.py --write
 
 A row is a message: its sender and receivers from the ladder, its formula and what it reveals
-from its docstring.  Nothing here is written by hand, and a test holds README.md to it.
+from its docstring.  Nothing here is written by hand, and a test holds SECURITY.md to it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ PROTOCOLS: tuple[ModuleType, ...] = (
 )
 """In the order in which a run meets them."""
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+SECURITY = Path(__file__).resolve().parents[1] / "SECURITY.md"
 BLOCK = re.compile(r"(?<=<!-- leakage -->\n).*(?=<!-- /leakage -->)", re.DOTALL)
 _ARROW = re.compile(r"^\s*(\w+) -> (\w+(?:, \w+)*): (\w+)$", re.MULTILINE)
 
@@ -85,10 +85,10 @@ def _escaped(text: str) -> str:
 
 
 def main() -> None:
-    """Print the tables, or put them between the marks in README.md."""
+    """Print the tables, or put them between the marks in SECURITY.md."""
     if sys.argv[1:] == ["--write"]:
-        readme = README.read_text(encoding="utf-8")
-        README.write_text(BLOCK.sub(lambda _: leakage_table(), readme), encoding="utf-8")
+        written = SECURITY.read_text(encoding="utf-8")
+        SECURITY.write_text(BLOCK.sub(lambda _: leakage_table(), written), encoding="utf-8")
     else:
         print(leakage_table(), end="")
 

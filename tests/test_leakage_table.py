@@ -1,4 +1,4 @@
-"""README's table of who learns what is the one that the protocols state."""
+"""SECURITY.md's table of who learns what is the one that the protocols state."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from source import ROOT, messages, protocols
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "leakage.py"))
 
 
-def test_readme_says_who_learns_what_as_the_protocols_do() -> None:
-    (block,) = SCRIPT["BLOCK"].findall((ROOT / "README.md").read_text(encoding="utf-8"))
+def test_security_md_says_who_learns_what_as_the_protocols_do() -> None:
+    (block,) = SCRIPT["BLOCK"].findall((ROOT / "SECURITY.md").read_text(encoding="utf-8"))
     assert block == SCRIPT["leakage_table"](), "run scripts/leakage.py --write"
 
 
