@@ -25,8 +25,8 @@ from vfl.crypto.modular.residues import Residues, width_of
 SMALL = 128
 """Fewer rows than this for each thread stay in the calling thread."""
 
-SHORT = 1024
-"""The same where a row takes a product or two: half a millisecond's work."""
+SHORT = 400
+"""The same where a row takes a product or two: a quarter of a millisecond's work."""
 
 NUMBERS = 1 << 14
 """The same where a number is cut into digits."""
