@@ -36,6 +36,7 @@ from parties.config.packaged import demo_configs
 from parties.config.yaml import dump, load
 from parties.contract.approval import approve
 from parties.demo.portfolio import write
+from parties.programs.lasting import abouts
 from vfl.wire.certificates import create_identity, fingerprint, load_identity, save_identity
 
 ROLES = {"bank": "guest", "insurer": "host", "trustee": "arbiter"}
@@ -79,6 +80,11 @@ class Stage:
                     if not base.execute("SELECT 1 FROM steps WHERE name = 'split'").fetchone():
                         return False
         return self._begun() and any((self.folder / "insurer" / "state").glob("*/journal.db"))
+
+    def done(self) -> bool:
+        """Tell whether the guest's training is over, though its process may have been killed since."""
+        states = [about["state"] for about in abouts(self.folder / "bank")]
+        return states == ["done"]
 
     def wait(self, seconds: float) -> bool:
         """Tell whether the guest has ended within so many seconds; a failure is raised."""
@@ -188,8 +194,9 @@ def trained(
             for name in victims:
                 stage.kill(name)
             for name in victims:
-                stage.start(name, again=True)
-        if not stage.wait(PATIENCE):
+                if name != "bank" or not stage.done():
+                    stage.start(name, again=True)
+        if not stage.done() and not stage.wait(PATIENCE):
             raise SystemExit(f"the training did not end within {PATIENCE:g} s; see {folder}")
         return stage.models(), time.monotonic() - begun
     finally:
