@@ -22,6 +22,7 @@ GateName = Literal[
     "many_iterations",
     "large_values",
     "many_leaves",
+    "goss",
 ]
 
 FEW_EVENTS = 20
@@ -64,6 +65,8 @@ GATES: dict[str, str] = {
     "its row dominates sums",
     "many_leaves": f"the trees have two last-level nodes for every {ROWS_PER_NODE} training rows or fewer: "
     "the guest could solve its sums for the hosts' cells",
+    "goss": "trees are grown from the rows with the largest gradients, and hosts are told which: "
+    "a row that is sampled often is likely of the rarer class",
 }
 """What each gate stops, in one line."""
 

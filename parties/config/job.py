@@ -219,9 +219,11 @@ class Job(Section):
         return {name: str(party.certificate) for name, party in self.parties.items()}
 
     def open_gates(self) -> Gates:
-        """Return the run's gates, after asking the one that this file alone can breach."""
+        """Return the run's gates, after asking those that this file alone can breach."""
         gates = Gates(frozenset(self.gates.allow))
         model = self.model
         if isinstance(model, LogisticRules) and model.max_iter > MANY_ITERATIONS:
             gates.refuse("many_iterations", "model.max_iter", f"{model.max_iter} iterations asked for")
+        if isinstance(model, TreeRules) and model.top_rate is not None:
+            gates.refuse("goss", "model.top_rate", "hosts would be told which rows the model gets most wrong")
         return gates

@@ -47,7 +47,7 @@ from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, PublicKey, Unrandomised
 from vfl.crypto.randomness import Randomness
 from vfl.steps import FORGOTTEN, Steps
-from vfl.trees.gradients import Slot
+from vfl.trees.gradients import MOST_WEIGHT, Slot
 from vfl.trees.grow import Ensemble, Integers, Report, Rows, Rules, Vector, boost
 from vfl.trees.histogram import Layout
 from vfl.trees.members import Members, places
@@ -207,7 +207,7 @@ async def host(
     `guest_decrypts`: there is no arbiter, and what goes to the guest must bear no mark of its own.
     """
     kept = steps.state(STEP)
-    bits = kept["bits"] if kept else await _slot_bits(layout, key, guest)
+    bits = kept["bits"] if kept else await _slot_bits(len(codes), layout, rules, guest)
     hide = key.randomise_fully if guest_decrypts else key.rerandomise
     bench = Bench(codes, layout, bits, key, lambda sums: hide(sums, rng), guest)
     trees: list[dict[int, Split]] = [{}] if rules.guest_grows_first else []
@@ -229,12 +229,12 @@ async def host(
     return trees[:wanted]
 
 
-async def _slot_bits(layout: Layout, key: PublicKey, guest: Peer) -> int:
+async def _slot_bits(rows: int, layout: Layout, rules: Rules, guest: Peer) -> int:
     """Tell the guest how many bins there are; return the bits of a slot that holds their sums."""
     await guest.send(Bins(np.array(layout.bins, np.int64)))
     bits = (await guest.receive(SlotSize)).bits
-    if not 0 < bits <= key.n.bit_length() - 2:
-        raise guest.blame("asked for slots that no plaintext holds")
+    if not 0 < bits <= Slot.holding(rows, MOST_WEIGHT * rules.sampling.amplifier).bits:
+        raise guest.blame("asked for slots that no sums of weighted rows fill")
     return bits
 
 

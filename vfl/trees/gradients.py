@@ -22,6 +22,9 @@ Integers = NDArray[np.int64]
 FRACTION = 24
 UNIT = 1 << FRACTION
 
+MOST_WEIGHT = 1000.0
+"""What a row may count.  Wider slots would let a guest that cheats put one bit of each row's into a sum."""
+
 
 def gradients(y: NDArray[np.int8], logit: Vector, weight: Vector) -> Integers:
     """Return g and h of each row: shape (n, 2)."""
