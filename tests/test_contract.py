@@ -24,7 +24,8 @@ from parties.contract.mandate import Mandate
 from parties.contract.policy import check_policy
 from parties.contract.status import standing, withdraw
 from parties.contract.tally import Tally
-from vfl.errors import ContractError
+from parties.contract.words import in_words
+from vfl.errors import ConfigError, ContractError
 from vfl.wire.certificates import create_identity
 from vfl.wire.flow import Peer
 from vfl.wire.memory import run_in_memory
@@ -363,3 +364,25 @@ gates: {refuse: [few_rows]}
     check_policy(job_of("gates: {allow: [few_events]}"), policy(own))
     with pytest.raises(ContractError, match=r'allows none, and the job\'s purpose is "Tests\."'):
         check_policy(job_of(), policy("purposes: []"))
+
+
+def test_a_model_is_scored_under_its_own_contract_or_under_one_that_names_it(site: Signed) -> None:
+    assert brought(site)
+    guest = site.parties["guest"]
+    Mandate(site.job, guest, "", "score").check_model("the training")
+    with pytest.raises(ContractError, match="model: was not trained under this contract"):
+        Mandate(site.job, guest, "", "score").check_model("another training")
+    laxer = job_of("disclosure: {scores: exact}")
+    with pytest.raises(ContractError, match="model: was not trained under this contract") as refusal:
+        Mandate(laxer, guest, "", "score").check_model("the training")
+    assert refusal.value.exit_code == 5
+    named = job_of(f"disclosure: {{scores: exact}}\nmodel_contract: {site.job.contract_hash()}")
+    Mandate(named, guest, "", "score").check_model("the training")
+    assert f"scores the model of contract {site.job.contract_hash()}" in "\n".join(in_words(named))
+
+
+def test_a_job_that_names_a_models_contract_trains_nothing(tmp_path: Path) -> None:
+    site = signed(tmp_path, f"model_contract: {'ab' * 32}")
+    refused(site, "host", "model_contract: names the contract of a model: this job scores it")
+    with pytest.raises(ConfigError, match="model_contract: must be 64 digits of 0-9a-f"):
+        job_of("model_contract: abc")

@@ -62,6 +62,12 @@ def _fingerprint(text: str) -> str:
     return text
 
 
+def _contract(text: str | None) -> str | None:
+    if text is not None and not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError("must be 64 digits of 0-9a-f, as `vfl job show` prints a contract")
+    return text
+
+
 def _said(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be blank")
@@ -109,6 +115,11 @@ class Job(Section):
     alignment: AlignmentRules = Field(default=AlignmentRules(), description="How customers are matched.")
     features: FeatureRules = Field(default=FeatureRules(), description="How columns become model inputs.")
     model: ModelRules = Field(default=LogisticRules(), validate_default=True, description="The joint model.")
+    model_contract: Annotated[str | None, AfterValidator(_contract)] = Field(
+        default=None,
+        description="Contract under which the model was trained, as `vfl job show` prints it: this job then "
+        "scores that model, and trains none. Empty scores what this job trains.",
+    )
     scorecard: ScorecardRules = Field(default=ScorecardRules(), description="The scale of the points.")
     encryption: EncryptionRules = Field(default=EncryptionRules(), description="The encryption of sums.")
     disclosure: DisclosureRules = Field(

@@ -34,6 +34,9 @@ class Mandate:
     def own_document(self) -> str:
         """Return this party's own approval, once it and the policy allow a run; else raise ContractError."""
         check_policy(self.job, self.party.policy)
+        if self.task == "train" and self.job.model_contract:
+            what = "names the contract of a model: this job scores it, and trains none"
+            raise ContractError("model_contract", what, "remove the key to train under this job")
         name = self.party.party
         text = read_document(self.party.approvals, self.job, name)
         if not text:
@@ -66,6 +69,13 @@ class Mandate:
             if name != self.party.party and text != read_document(self.party.approvals, self.job, name):
                 path = document_path(self.party.approvals, self.job, name)
                 publish(path.parent, {path.name: text})
+
+    def check_model(self, trained_in: str) -> None:
+        """Raise ContractError where a model is not from a training under the contract that the job names."""
+        if not Tally.of_model(self.job, self.party).trained(trained_in):
+            contract = "the contract that the job names" if self.job.model_contract else "this contract"
+            hint = "train under this job, or name the model's contract in it: model_contract"
+            raise ContractError("model", f"was not trained under {contract}", hint)
 
     def require(self) -> None:
         """Raise ContractError once this party has withdrawn its approval."""

@@ -36,6 +36,15 @@ class Tally:
         """Return a party's records of a job."""
         return cls(state_folder(party) / "contracts" / job.contract_hash())
 
+    @classmethod
+    def of_model(cls, job: Job, party: Party) -> Self:
+        """Return a party's records of the contract whose model a job scores."""
+        return cls(state_folder(party) / "contracts" / (job.model_contract or job.contract_hash()))
+
+    def trained(self, run: str) -> bool:
+        """Tell whether a training of this name took place under the contract."""
+        return any((line["run"], line["task"]) == (run, "train") for line in self._lines("runs"))
+
     def used(self, terms: Terms) -> int:
         """Return how many runs an approval has been used for, as this party counts them."""
         return len({line["run"] for line in self._lines("runs") if terms.id in line["approvals"]})

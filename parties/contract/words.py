@@ -18,6 +18,8 @@ def in_words(job: Job) -> Iterator[str]:
     yield from _item("purpose", job.purpose)
     for name, party in job.parties.items():
         yield f"  {party.role}: {name}, certificate {party.certificate or 'not pinned'}"
+    if job.model_contract:
+        yield f"  scores the model of contract {job.model_contract}, and trains none"
     for title, section in (("model", job.model), ("features", job.features), ("encryption", job.encryption)):
         if not (title == "features" and isinstance(job.model, TreeRules)):  # trees have bins of their own
             values = section.model_dump(mode="json").items()

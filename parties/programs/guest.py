@@ -101,6 +101,7 @@ def score(
     effort = Effort()
     assert party.data is not None
     half = _loaded(job, out / MODEL)
+    Mandate(job, party, run="", task="score").check_model(half.run)
     batch = input or party.data.score
     table = half.read(batch, party.data.id) if batch else read_training(party.data)
     half.check(table)

@@ -10,6 +10,7 @@ import numpy as np
 
 from parties.config.job import Job
 from parties.config.party import Party
+from parties.contract.mandate import Mandate
 from parties.inspection import clean_ids, read_training
 from parties.programs.alignment import Common, align_host, match_host, measured_rows
 from parties.programs.consent import publish_results
@@ -19,6 +20,7 @@ from parties.programs.model import Features, Half, columns_of, levels_in, number
 from parties.programs.run import Run, as_it_is
 from parties.programs.serving import Service
 from parties.programs.serving import serve as serve_runs
+from parties.programs.stored import stored
 from parties.programs.trees import batches
 from parties.programs.trees import host as trees
 from parties.progress import Progress
@@ -79,12 +81,20 @@ def _train(run: Run, session: Session, table: Table, out: Path) -> None:
 
 def _score(run: Run, session: Session, table: Table, out: Path) -> None:
     effort = Effort()
-    scores = batches.host if run.job.model.kind == "trees" else scoring_batch
-    facts = session.run(scores(run, table, out / MODEL))
+    facts = session.run(_scoring(run, table, out / MODEL))
     books = run.books(session, effort)
     publish_results(
         session, out, {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts}
     )
+
+
+async def _scoring(run: Run, table: Table, model: Path) -> dict[str, Any]:
+    """Answer with the host's part of each score, of a model that the contract lets it score."""
+    if model.exists():  # else the guest is told that there is none
+        with stored(model, run.job.model.kind) as data:
+            Mandate(run.job, run.party, run.id, run.task).check_model(data["run"])
+    scores = batches.host if run.job.model.kind == "trees" else scoring_batch
+    return await scores(run, table, model)
 
 
 async def training(run: Run, table: Table) -> Trained:
