@@ -40,7 +40,7 @@ from vfl.errors import ConfigError, ContractError, PeerError, ProtocolError, Sec
 from vfl.wire import link
 from vfl.wire.certificates import Identity, create_identity, fingerprint, save_identity
 from vfl.wire.codec import MAX_MESSAGE
-from vfl.wire.frames import PART, bye_frame, cut, hello_frame
+from vfl.wire.frames import PART, ack_frame, bye_frame, cut, hello_frame
 from vfl.wire.network import Listener
 
 FIRST_PART = struct.pack(">BI", 2, 3 * PART) + bytes(PART)
@@ -375,3 +375,9 @@ def test_importing_vfl_imports_no_grpc_and_a_refusal_is_logged_by_nobody_but_us(
         another_process(tmp_path, listener, QUIETLY_REFUSED, stranger) as process,
     ):
         assert process.communicate(timeout=20) == ("refused\n", "")
+
+
+def test_an_ack_of_more_messages_than_there_can_be_is_blamed():
+    complaint = "guest: sent a malformed frame: an ack of more"
+    with spoken([ack_frame((1 << 64) - 1)]) as host, pytest.raises(ProtocolError, match=complaint):
+        host.receive(5)

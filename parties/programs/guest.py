@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +25,14 @@ from parties.programs.run import Run, load_kernels
 from parties.programs.trees import batches
 from parties.programs.trees_model import TreeHalf
 from parties.progress import Progress
+from vfl.errors import PausedError
 from vfl.linear import halves, scoring
 from vfl.linear.sigmoid import sigmoid
 from vfl.table.read import check_columns, write_scores
 from vfl.table.table import Table
 from vfl.trees.model import GuestTrees
 from vfl.wire.flow import Role
+from vfl.wire.journal import HOW_TO_GO_ON
 from vfl.wire.network import Link, Session
 
 if TYPE_CHECKING:
@@ -57,7 +61,7 @@ def train(
     load_kernels(party, ids=True)
     id = resumed or secrets.token_hex(8)
     journal = lasting.found(contacts, out, id) if resumed else lasting.begin(contacts, out, id)
-    with lasting.alone(journal):
+    with lasting.alone(journal), _pausable(id):
         run = Run.begin(job, party, id, "train", progress, rng=lasting.Recorded(journal), steps=journal)
         links = {} if resumed else _met(contacts, id, "train")
         lasts = lasting.lasting(contacts, journal, "train")
@@ -69,6 +73,15 @@ def train(
         session.close()
     summary: dict[str, Any] = json.loads((out / "run.json").read_text(encoding="utf-8"))
     return summary
+
+
+@contextmanager
+def _pausable(run: str) -> Iterator[None]:
+    """Turn an interruption into a pause."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        raise PausedError(f"run {run}", "was interrupted", HOW_TO_GO_ON) from None
 
 
 def _training(run: Run, table: Table) -> Role[Trained]:

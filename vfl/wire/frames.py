@@ -113,10 +113,12 @@ def ack_frame(count: int) -> bytes:
 
 
 def open_ack(frame: bytes) -> int:
-    """Return the count of an ack; raise ValueError on another frame."""
+    """Return the count of an ack; raise ValueError on another frame, or on a count that cannot be."""
     if len(frame) != _ACK.size:
         raise ValueError("an ack of another length")
     count: int = _ACK.unpack(frame)[1]
+    if count >> 62:
+        raise ValueError("an ack of more messages than there can be")
     return count
 
 
