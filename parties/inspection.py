@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from parties.config.job import Job
 from parties.config.party import Data, Party
 from parties.contract.policy import check_policy
+from parties.programs.limits import check_leaves
 from vfl.errors import ContractError, DataError, SecurityError
 from vfl.gates import FEW_EVENTS, FEW_HOST_COLUMNS, Gates
 from vfl.table.ids import CleanIds, IdRules, normalised
@@ -33,7 +34,7 @@ def inspect(job: Job, party: Party, gates: Gates) -> dict[str, Any]:
         return found
     table = read_training(party.data)
     check_columns(table)
-    found["train"] = _described(table, _enough_ids(job, table)) | {"splits": _splits(table, gates)}
+    found["train"] = _described(table, _enough_ids(job, table)) | {"splits": _splits(job, table, gates)}
     if role == "host" and len(table.columns) < FEW_HOST_COLUMNS:
         gates.refuse("few_host_columns", table.source, f"{len(table.columns)} columns take part")
     if party.data.score is not None:
@@ -50,6 +51,7 @@ def read_training(data: Data) -> Table:
         id=data.id,
         label=data.label,
         split=data.split,
+        weight=data.weight,
         columns=data.columns,
         categorical=data.categorical,
         drop=data.drop,
@@ -111,7 +113,7 @@ def _distinct(column: Column) -> int:
     return len(set(shown.tolist())) if isinstance(column, Categorical) else len(np.unique(shown))
 
 
-def _splits(table: Table, gates: Gates) -> dict[str, dict[str, int]]:
+def _splits(job: Job, table: Table, gates: Gates) -> dict[str, dict[str, int]]:
     """Return rows and events by split; nothing for a table without labels."""
     if table.label is None:
         return {}
@@ -121,12 +123,15 @@ def _splits(table: Table, gates: Gates) -> dict[str, dict[str, int]]:
         label = table.label[rows]
         if len(label):
             parts[name] = {"rows": len(label), "events": int(label.sum())}
-    trained = parts.get("train", {"rows": 0, "events": 0})
-    fewest = min(trained["events"], trained["rows"] - trained["events"])
+    counted = table.take(np.flatnonzero(train)).counted
+    events = int(counted.sum())
+    fewest = min(events, len(counted) - events)
     if fewest < FEW_EVENTS:
         gates.refuse(
             "few_events", table.source, f"{fewest} training rows in the rarer class, not {FEW_EVENTS}"
         )
+    if job.model.kind == "trees":
+        check_leaves(gates, job.trees, len(counted))
     return parts
 
 

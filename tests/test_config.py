@@ -297,6 +297,12 @@ def test_a_dumped_party_says_the_same_from_anywhere(tmp_path: Path) -> None:
             "insurer.csv, split: part",
             "party.yaml:3: data.split: only the guest has a split",
         ),
+        (
+            BANK,
+            "label: label",
+            "label: label, weight: w",
+            "party.yaml:3: data.weight: model.kind logistic takes no weights",
+        ),
         (INSURER, "listen: 0.0.0.0:7443\n", "", "party.yaml:6: peers.bank: bank cannot be reached"),
         (INSURER, "0.0.0.0:7443", "7443", "party.yaml:4: listen: must be text, is 7443"),
         (

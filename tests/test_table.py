@@ -132,6 +132,27 @@ BAD_CELLS = [
         {"label": "y"},
         "bank.csv:4: y: label is blank, not 0 or 1 (1 such rows)",
     ),
+    (
+        "id,w,x\na,.5,1\nb,-1,1\nc,,1\n",
+        {"weight": "w"},
+        "bank.csv:3: w: weight is '-1', not a finite number from 0 (2 such rows)",
+    ),
+    (
+        "id,w,x\na,1e999,1\n",
+        {"weight": "w"},
+        "bank.csv:2: w: weight is '1e999', not a finite number from 0 (1 such rows)",
+    ),
+    (
+        "id,w,x\na,heavy,1\n",
+        {"weight": "w"},
+        "bank.csv:2: w: weight is 'heavy', not a finite number from 0 (1 such rows)",
+    ),
+    (
+        "id,w,x\na,,1\n",
+        {"weight": "w"},
+        "bank.csv:2: w: weight is blank, not a finite number from 0 (1 such rows)",
+    ),
+    ("id,w,x\na,0,1\nb,0.0,1\n", {"weight": "w"}, "bank.csv: w: every weight is 0"),
     ("id,s,x\na,train,1\nb,,1\n", {"split": "s"}, "bank.csv:3: s: blank (1 such rows)"),
     ("id,x\n9.99928E+17,1\n", {}, "bank.csv:2: id: an id that a spreadsheet has rounded"),
     ("id,x\na,1\nb,2,3\n", {}, "bank.csv:3: 3 cells where the header has 2"),
@@ -159,6 +180,16 @@ def test_a_cell_that_is_no_number_names_both_mends(csv):
         read_table(csv(rows(20).replace("p3,3", "p3,3x")), id="id")
     assert "leave it blank" in caught.value.hint
     assert "categorical" in caught.value.hint
+
+
+def test_weights_are_numbers_and_no_feature(csv):
+    table = read_table(csv("id,w,x\na, 0.1 ,1\nb,0,2\nc,2e3,3\n"), id="id", weight="w")
+    assert (table.weight.dtype, list(table.weight), list(table.columns)) == (
+        np.float64,
+        [0.1, 0, 2000],
+        ["x"],
+    )
+    assert list(table.take(np.array([2, 0])).weight) == [2000, 0.1]
 
 
 def test_a_column_of_texts_with_some_numbers_is_categorical(csv):

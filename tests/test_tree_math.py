@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from seeded import Seeded
 
+from vfl.trees import pooled
 from vfl.trees.gain import LEAST_GAIN, leaf_weight, split_gain
 from vfl.trees.gradients import UNIT, gradients
+from vfl.trees.grow import Rules
 from vfl.trees.histogram import Layout, Limits, best_splits
 from vfl.trees.members import Members, places
 from vfl.trees.sampling import Goss, Subsample
@@ -176,3 +178,12 @@ def test_a_sibling_holds_what_its_node_leaves() -> None:
 def test_nodes_that_are_no_part_of_the_tree_are_refused(nodes: list[int]) -> None:
     with pytest.raises(ValueError, match="no part of the tree"):
         Members(3).place(nodes, places(3, {}))
+
+
+def test_trees_of_which_no_sampled_row_counts_add_nothing() -> None:
+    rules = Rules(n_estimators=3, limits=Limits(reg_lambda=0.0, min_child_weight=0.0), validation_share=0.2)
+    y, layout = np.arange(40, dtype=np.int8) % 2, (Layout((2,)),)
+    weight = np.where(np.arange(40) == 7, 1.0, 0.0)
+    grown = pooled.fit([np.zeros((40, 1), np.int64)], layout, y, rules, weight=weight, rng=Seeded(1))
+    assert grown.held.tolist() == [7]
+    assert grown.logit.tolist() == [0.0] * 40

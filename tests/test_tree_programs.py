@@ -22,6 +22,7 @@ from parties.programs.trees.host import training as grow_as_host
 from parties.programs.trees_model import TreeHalf
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ConfigError, ContractError, DataError
+from vfl.gates import Gates
 from vfl.linear.sigmoid import sigmoid
 from vfl.stats.metrics import evaluate
 from vfl.table.table import Numeric, Table
@@ -199,6 +200,57 @@ def test_named_columns_are_named_among_the_importances(early: Any) -> None:
         assert row["column"] in (BANK if row["party"] == "bank" else INSURER).columns
 
 
+WEIGHT = np.random.default_rng(6).choice([0.0, 0.25, 1.0, 3.7], CUSTOMERS)
+
+
+def weighted(weight: NDArray[np.float64]) -> Table:
+    """Return the bank with weights, by customer in the order of their ids."""
+    return replace(BANK, weight=weight[[int(customer[1:]) for customer in BANK.ids]])
+
+
+def test_rows_count_in_all_trees_what_their_weights_say() -> None:
+    bank = weighted(WEIGHT)
+    ours, theirs, _ = train(job(TREES, OPEN), bank, INSURER)
+    rows, both = by_id(bank).split == "train", codes(ours, theirs)
+    y, rules = by_id(bank).label[rows], run_of(job(TREES, OPEN), "bank").grow_rules
+    weight = by_id(bank).weight[rows] * np.where(y == 1, 2.0, 1.0)
+    own = [codes[rows] for codes in both]
+    layouts = tuple(layout_of(half.trees.bins) for half in (ours.half, theirs.half))
+    joint, alone = (
+        pooled.fit(own[:parties], layouts[:parties], y, rules, weight=weight, rng=Randomness()).trees
+        for parties in (2, 1)
+    )
+    assert ours.half.trees.trees == joint
+    assert any(theirs.half.trees.trees)
+    pd = sigmoid(logits(alone, both)[rows])
+    assert ours.facts["splits"]["train"]["guest_only"] == pytest.approx(evaluate(y, pd))
+
+
+def test_rows_of_weight_0_neither_hold_a_gate_open_nor_train_alone() -> None:
+    good = np.array([BANK.label[list(BANK.ids).index(c)] == 0 for c in by_id(BANK).ids])
+    few = np.zeros(CUSTOMERS)
+    few[[int(c[1:]) for c in by_id(BANK).ids[good]]] = 1.0
+    with pytest.raises(DataError, match="every training row has the label 0"):
+        train(job(TREES, OPEN), weighted(few), INSURER)
+    few[[int(c[1:]) for c in by_id(BANK).ids[~good][:9]]] = 1.0
+    with pytest.raises(ContractError, match="fewer than 20 training rows are in the rarer class"):
+        train(job(TREES, OPEN), weighted(few), INSURER)
+    tests_alone = np.where(np.arange(CUSTOMERS) < 340, 0.0, 1.0)
+    with pytest.raises(DataError, match=r"bank\.csv: every training row has the weight 0"):
+        train(job(TREES, OPEN), weighted(tests_alone), INSURER)
+
+
+@pytest.mark.parametrize(
+    ("spread", "rate", "said"),
+    [(501.0, "", "a training row counts 1002 times"), (499.0, 1e-4, "the training rows together count ")],
+)
+def test_weights_beyond_what_slots_and_sums_hold_are_refused(spread: float, rate: Any, said: str) -> None:
+    goss = TREES.replace("}", f", top_rate: 0.2, other_rate: {rate}}}") if rate else TREES
+    with pytest.raises(DataError, match=f"bank.csv: {said}") as refusal:
+        train(job(goss, [*OPEN, "goss"]), weighted(np.full(CUSTOMERS, spread)), INSURER)
+    assert refusal.value.hint.startswith("divide the column data.weight by a constant")
+
+
 def few_bads(bank: Table) -> Table:
     """Return the bank with a dozen bads."""
     return replace(bank, label=np.array([int(c[1:]) % 28 == 0 for c in bank.ids], np.int8))
@@ -234,13 +286,13 @@ def test_a_closed_gate_ends_the_growing_of_trees(gate: str) -> None:
 
 @pytest.mark.parametrize("rows", [625, 16_000])
 def test_fifty_trees_of_depth_four_need_sixteen_thousand_rows(rows: int) -> None:
-    run = run_of(job("model: {kind: trees}"), "bank")
-    check_leaves(run, 16_001)
+    gates, rules = Gates(frozenset()), job("model: {kind: trees}").trees
+    check_leaves(gates, rules, 16_001)
     with pytest.raises(ContractError) as refusal:
-        check_leaves(run, rows)
+        check_leaves(gates, rules, rows)
     allowed = (rows - 1) // 320
     assert refusal.value.hint.startswith(f"at this depth {allowed} can be grown;")
-    check_leaves(run_of(job(f"model: {{kind: trees, n_estimators: {allowed}}}"), "bank"), rows)
+    check_leaves(gates, rules.model_copy(update={"n_estimators": allowed}), rows)
 
 
 def test_trees_beyond_the_arbiters_quota_are_refused_with_the_number_they_need() -> None:

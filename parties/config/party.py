@@ -51,6 +51,13 @@ class Data(Section):
         default=None,
         description="The guest's column with the values train and test; without one every row trains.",
     )
+    weight: str | None = Field(
+        default=None,
+        description="The guest's column with what each training row counts in trees, besides "
+        "scale_pos_weight: numbers from 0 in steps of 2^-24, with it 1000 at most. Bins and measures count "
+        "every row once. Hosts learn the largest weight, to a power of two: SlotSize says so. "
+        "model.kind logistic takes none.",
+    )
     drop: tuple[str, ...] = Field(default=(), strict=False, description="Columns that take no part.")
     categorical: tuple[str, ...] = Field(
         default=(), strict=False, description="Columns that are categories although they look like numbers."
@@ -185,13 +192,17 @@ def _check_data(party: Party, job: Job, document: Document) -> None:
         raise document.error(("data",), "missing", f"a {role} needs a table")
     if role == "guest" and party.data.label is None:
         raise document.error(("data", "label"), "missing", "the guest holds the labels: name their column")
-    for key in ("label", "split"):
+    for key in ("label", "split", "weight"):
         if role == "host" and getattr(party.data, key) is not None:
             raise document.error(
                 ("data", key),
                 f"only the guest has a {key}",
                 "remove the key, and name the column under data.drop",
             )
+    if party.data.weight is not None and job.model.kind != "trees":
+        what = f"model.kind {job.model.kind} takes no weights"
+        hint = "remove the key, and name the column under data.drop; or train with model.kind: trees"
+        raise document.error(("data", "weight"), what, hint)
 
 
 def _check_peers(party: Party, job: Job, document: Document) -> None:

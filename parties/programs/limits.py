@@ -6,10 +6,12 @@ hint, which stays with the party's operator.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from parties.programs.run import Run
+from parties.config.rules import TreeRules
 from vfl.errors import DataError
 from vfl.gates import (
     FEW_EVENTS,
@@ -19,17 +21,24 @@ from vfl.gates import (
     RARE_ROWS,
     ROWS_PER_COLUMN,
     ROWS_PER_NODE,
+    Gates,
 )
 from vfl.table.table import Table
+
+if TYPE_CHECKING:
+    from parties.programs.run import Run
 
 Matrix = NDArray[np.float64]
 
 
 def check_events(run: Run, training: Table) -> None:
-    """Ask few_events of the guest's training rows."""
-    assert training.label is not None
-    events = int(training.label.sum())
-    fewest = min(events, len(training) - events)
+    """Ask few_events of the guest's training rows, without those of weight 0."""
+    counted = training.counted
+    if not len(counted):
+        hint = "give the rows that count a weight above 0: data.weight"
+        raise DataError(training.source, "every training row has the weight 0", hint)
+    events = int(counted.sum())
+    fewest = min(events, len(counted) - events)
     if not fewest:
         what = f"every training row has the label {min(events, 1)}"
         raise DataError(training.source, what, "a model needs both")
@@ -44,15 +53,14 @@ def check_columns_count(run: Run, columns: int) -> None:
         run.gates.refuse("few_host_columns", "columns", f"{columns} take part")
 
 
-def check_leaves(run: Run, rows: int) -> None:
+def check_leaves(gates: Gates, rules: TreeRules, rows: int) -> None:
     """Ask many_leaves of the trees that were agreed on, and so many training rows."""
-    rules = run.job.trees
     nodes = rules.n_estimators << (rules.max_depth - 1)
     if 2 * nodes * ROWS_PER_NODE >= rows:
         what = f"{rules.n_estimators} trees of depth {rules.max_depth} on {rows} training rows"
         most = (rows - 1) // (2 * ROWS_PER_NODE) >> (rules.max_depth - 1)
         mend = f"at this depth {most} can be grown;" if most else ""
-        run.gates.refuse("many_leaves", "model.n_estimators", what, mend)
+        gates.refuse("many_leaves", "model.n_estimators", what, mend)
 
 
 def check_width(run: Run, rows: int, columns: int, width: int) -> None:

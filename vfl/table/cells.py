@@ -78,6 +78,22 @@ def label(cells: Any) -> NDArray[np.int8]:
     return values.astype(np.int8)
 
 
+def weight(cells: Any) -> NDArray[np.float64]:
+    """Return what rows count: finite numbers from 0, of which one at least is above 0."""
+    texts = pc.utf8_trim_whitespace(_texts(cells))
+    numbers = pc.if_else(pc.match_substring_regex(texts, _NUMBER), texts, _BLANK)
+    values = _doubles(cells if _is_number(cells.type) else numbers)
+    bad = ~(np.isfinite(values) & (values >= 0))
+    if bad.any():
+        value = _first(texts, pa.array(bad))
+        what = f"weight is {'blank' if value is None else repr(value)}, not a finite number from 0"
+        number = int(bad.sum())
+        raise CellError(int(bad.argmax()), f"{what} ({number} such rows)", "0 leaves a row out of every sum")
+    if not values.any():
+        raise CellError(None, "every weight is 0", "give the rows that count a weight above 0")
+    return values
+
+
 def texts_without_blanks(cells: Any) -> NDArray[np.object_]:
     """Return texts; a blank is an error."""
     values = _texts(cells)

@@ -29,21 +29,22 @@ def read_table(
     id: str,
     label: str | None = None,
     split: str | None = None,
+    weight: str | None = None,
     columns: Sequence[str] | None = None,
     categorical: Iterable[str] = (),
     drop: Iterable[str] = (),
 ) -> Table:
-    """Read a CSV or Parquet table: `id`, maybe `label` and `split`, and features.
+    """Read a CSV or Parquet table: `id`, maybe `label`, `split` and `weight`, and features.
 
     Features are `columns`, or else all that is not named otherwise nor in `drop`.  One whose cells
     are no numbers is categorical by itself, one in `categorical` always.  Raises ConfigError if the
     names contradict each other or the file is of no known kind, DataError, with the line, otherwise.
     """
     file = open_table(Path(path))
-    roles = {"id": id, "label": label, "split": split}
+    roles = {"id": id, "label": label, "split": split, "weight": weight}
     categorical = set(categorical)
     drop = set(drop)
-    for name in (id, label, split, *(columns or ()), *sorted(categorical | drop)):
+    for name in (*roles.values(), *(columns or ()), *sorted(categorical | drop)):
         if name is not None and name not in file.names:
             raise DataError(file.path.name, f"has no column {name!r}", _nearest(name, file.names))
     features = _features(file, roles, columns, drop)
@@ -59,6 +60,7 @@ def read_table(
         ids=ids,
         label=None if label is None else convert(label, cells.label),
         split=None if split is None else convert(split, cells.texts_without_blanks),
+        weight=None if weight is None else convert(weight, cells.weight),
         columns={name: convert(name, _as_feature(name in categorical)) for name in features},
         source=file.path.name,
     )
@@ -110,7 +112,7 @@ def _features(
     for name in {*taken, *named}:
         uses = [*taken, *named, *drop].count(name)
         if uses > 1:
-            hint = "name each column once among id, label, split, columns and drop"
+            hint = "name each column once among id, label, split, weight, columns and drop"
             raise ConfigError(where, f"column {name!r} is named {uses} times", hint)
     features = [n for n in file.names if n not in {*taken, *drop}] if columns is None else named
     if not features:

@@ -57,8 +57,8 @@ Column = Numeric | Categorical
 class Table:
     """One party's rows: ids as the file has them (None = blank), features, and what only a guest holds.
 
-    `label` is 1 for the event and 0 for the rest; `split` names each row's part; `source` is the
-    file's name, for messages.
+    `label` is 1 for the event and 0 for the rest; `split` names each row's part; `weight` says what
+    each row counts; `source` is the file's name, for messages.
     """
 
     ids: NDArray[np.object_]
@@ -66,9 +66,10 @@ class Table:
     label: NDArray[np.int8] | None
     split: NDArray[np.object_] | None
     source: str
+    weight: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        parts = [self.label, self.split, *self.columns.values()]
+        parts = [self.label, self.split, self.weight, *self.columns.values()]
         assert all(len(part) == len(self.ids) for part in parts if part is not None)
 
     def __len__(self) -> int:
@@ -76,6 +77,12 @@ class Table:
 
     def __repr__(self) -> str:
         return f"Table({self.source!r}, {len(self)} rows, {len(self.columns)} columns)"
+
+    @property
+    def counted(self) -> NDArray[np.int8]:
+        """The labels of the rows that count: of a weighted table those whose weight is not 0."""
+        assert self.label is not None
+        return self.label if self.weight is None else self.label[self.weight > 0]
 
     def take(self, rows: NDArray[np.int64]) -> Table:
         """Return the table of these rows, in this order."""
@@ -85,4 +92,5 @@ class Table:
             columns={name: column.take(rows) for name, column in self.columns.items()},
             label=None if self.label is None else self.label[rows],
             split=None if self.split is None else self.split[rows],
+            weight=None if self.weight is None else self.weight[rows],
         )

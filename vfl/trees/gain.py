@@ -19,8 +19,8 @@ LEAST_GAIN = 1e-6
 
 
 def leaf_weight(g: float, h: float, reg_lambda: float) -> float:
-    """Return the logit that lowers the loss most."""
-    return -g / (h + reg_lambda)
+    """Return the logit that lowers the loss most, 0 where no row counts."""
+    return -g / (h + reg_lambda) if g else 0.0
 
 
 def quality(g: Sums, h: Sums, reg_lambda: float) -> Sums:

@@ -25,6 +25,9 @@ UNIT = 1 << FRACTION
 MOST_WEIGHT = 1000.0
 """What a row may count.  Wider slots would let a guest that cheats put one bit of each row's into a sum."""
 
+MOST_TOGETHER = 2.0 ** (52 - FRACTION)
+"""What all rows may count: up to there the pooled sums, which float64 adds, are exact."""
+
 
 def gradients(y: NDArray[np.int8], logit: Vector, weight: Vector) -> Integers:
     """Return g and h of each row: shape (n, 2)."""

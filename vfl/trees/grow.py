@@ -115,7 +115,7 @@ async def boost(
 
     `begun`: the trees of a run that was cut off.
     """
-    ensemble = begun or Ensemble(start.copy(), _held_back(len(y), rules.validation_share, rng))
+    ensemble = begun or Ensemble(start.copy(), _held_back(weight, rules.validation_share, rng))
     held = ensemble.held
     rows = np.setdiff1d(np.arange(len(y)), held)
     while len(ensemble.trees) < rules.n_estimators and not _stale(ensemble.losses, rules):
@@ -137,11 +137,12 @@ async def boost(
     return ensemble
 
 
-def _held_back(n: int, share: float, rng: Randomness) -> Rows:
-    """Return the rows that only measure, ascending."""
+def _held_back(weight: Vector, share: float, rng: Randomness) -> Rows:
+    """Return the rows that only measure, ascending: rows without weight measure nothing."""
     if not share:
         return np.empty(0, np.int64)
-    return np.sort(rng.permutation(n)[: max(1, round(share * n))])
+    counted = np.flatnonzero(weight)
+    return np.sort(counted[rng.permutation(len(counted))[: max(1, round(share * len(counted)))]])
 
 
 def _loss(y: NDArray[np.int8], logit: Vector, weight: Vector) -> float:

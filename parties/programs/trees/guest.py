@@ -19,11 +19,12 @@ from parties.programs.trees.coding import fit_bins
 from parties.programs.trees.growth import Counted, Growth, Heard
 from parties.programs.trees_model import TreeHalf
 from vfl.crypto.paillier import PublicKey
-from vfl.errors import ConfigError
+from vfl.errors import ConfigError, DataError
 from vfl.features import names
 from vfl.table.read import check_columns
 from vfl.table.table import Table
 from vfl.trees import boosting, pooled, scoring
+from vfl.trees.gradients import MOST_TOGETHER, MOST_WEIGHT
 from vfl.trees.grow import Ensemble
 from vfl.trees.histogram import Layout
 from vfl.trees.importance import importances
@@ -59,15 +60,16 @@ async def training(run: Run, table: Table) -> Trained:
     common = await align_guest(run, table)
     check_columns(common.training)
     check_events(run, common.training)
-    check_leaves(run, common.rows["train"])
+    check_leaves(run.gates, run.job.trees, len(common.training.counted))
+    weight = _weights(run, common.training)
     bins, codes = fit_bins(run, common)
     shown = await _names(run)
     levels = levels_in(common.training)
     for warning in unseen(levels, common.table):
         run.warn(warning)
-    grown = await _grow(run, common, Own(codes, layout_of(bins)), key, opener)
+    grown = await _grow(run, common, Own(codes, layout_of(bins)), weight, key, opener)
     half = TreeHalf(run.id, GuestTrees(bins, run.job.hosts, grown.ensemble.trees), levels)
-    measured = await _measured(run, common, Own(codes, layout_of(bins)), grown)
+    measured = await _measured(run, common, Own(codes, layout_of(bins)), weight, grown)
     facts = {
         "intersection": len(common.table),
         "rows": common.rows,
@@ -101,7 +103,7 @@ async def _names(run: Run) -> dict[str, tuple[str, ...]]:
     return await run.step("names", told, as_it_is, tuples)
 
 
-async def _grow(run: Run, common: Common, own: Own, key: PublicKey, opener: Opener) -> Grown:
+async def _grow(run: Run, common: Common, own: Own, weight: Vector, key: PublicKey, opener: Opener) -> Grown:
     """Grow the joint trees from the training rows."""
     y = _labels(common)
     rules = run.grow_rules
@@ -113,7 +115,7 @@ async def _grow(run: Run, common: Common, own: Own, key: PublicKey, opener: Open
         own.codes[common.train],
         own.layout,
         y,
-        _weights(run, y),
+        weight,
         np.zeros(len(y)),
         rules,
         key=key,
@@ -136,8 +138,20 @@ def _labels(common: Common) -> NDArray[np.int8]:
     return y
 
 
-def _weights(run: Run, y: NDArray[np.int8]) -> Vector:
-    return np.where(y == 1, run.job.trees.scale_pos_weight, 1.0)
+def _weights(run: Run, training: Table) -> Vector:
+    """Return what each training row counts; refuse what hosts would, and sums that would be rounded."""
+    bads = np.where(training.label == 1, run.job.trees.scale_pos_weight, 1.0)
+    weight = bads if training.weight is None else bads * training.weight
+    hint = "divide the column data.weight by a constant, or lower model.scale_pos_weight"
+    if (most := float(weight.max())) > MOST_WEIGHT:
+        what = (
+            f"a training row counts {most:.6g} times, scale_pos_weight included, and {MOST_WEIGHT:g} is most"
+        )
+        raise DataError(training.source, what, hint)
+    if (total := float(weight.sum()) * run.grow_rules.sampling.amplifier) > MOST_TOGETHER:
+        what = f"the training rows together count {total:.6g} times, and {MOST_TOGETHER:g} is most"
+        raise DataError(training.source, what, hint)
+    return weight
 
 
 def _check_quota(run: Run, needed: int) -> None:
@@ -149,7 +163,7 @@ def _check_quota(run: Run, needed: int) -> None:
         )
 
 
-async def _measured(run: Run, common: Common, own: Own, grown: Grown) -> Measured:
+async def _measured(run: Run, common: Common, own: Own, weight: Vector, grown: Grown) -> Measured:
     """Measure both models: of training rows the logits are known, of the others hosts tell their leaves."""
     rows, trees = measured_rows(run.job, common.train), grown.ensemble.trees
     joint, alone = np.empty(len(rows)), np.empty(len(rows))
@@ -159,18 +173,18 @@ async def _measured(run: Run, common: Common, own: Own, grown: Grown) -> Measure
     if asked.any():
         joint[asked] = await scoring.guest(trees, own.codes[asked], hosts=run.hosts)
     if rows.any():
-        without = scoring.guest(_alone(run, common, own), own.codes[rows], hosts=())
+        without = scoring.guest(_alone(run, common, own, weight), own.codes[rows], hosts=())
         alone[rows] = pooled.completed(without)
     assert common.table.label is not None
     y, train = common.table.label[rows], common.train[rows]
     return Measured(y, train, joint[rows], np.zeros(int(rows.sum())), alone[rows], Calibration())
 
 
-def _alone(run: Run, common: Common, own: Own) -> list[Tree]:
+def _alone(run: Run, common: Common, own: Own, weight: Vector) -> list[Tree]:
     """Return the trees of the guest's own columns, by the same rules."""
     y = _labels(common)
     codes, layouts = [own.codes[common.train]], (own.layout,)
-    return pooled.fit(codes, layouts, y, run.grow_rules, weight=_weights(run, y), rng=run.rng).trees
+    return pooled.fit(codes, layouts, y, run.grow_rules, weight=weight, rng=run.rng).trees
 
 
 def _disclosed(run: Run, common: Common, grown: Grown) -> dict[str, dict[str, float]]:

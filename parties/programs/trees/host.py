@@ -34,7 +34,7 @@ async def training(run: Run, table: Table) -> Trained:
     common = await align_host(run, table)
     check_columns(common.training)
     check_columns_count(run, len(table.columns))
-    check_leaves(run, common.rows["train"])
+    check_leaves(run.gates, run.job.trees, common.rows["train"])
     bins, codes = fit_bins(run, common)
     trained = codes[common.train]
     check_rare_bins(run, bins, trained)
