@@ -71,8 +71,12 @@ def training_rows(table: Table) -> NDArray[np.bool_]:
 
 def clean_ids(job: Job, table: Table) -> CleanIds:
     """Return a table's ids as the job compares them; what it refuses is a DataError."""
-    rules = IdRules(**job.alignment.model_dump(exclude={"min_intersection"}))
-    return normalised(table.ids, rules, table.source)
+    rules = IdRules(**job.alignment.model_dump(exclude={"min_intersection", "max_ids"}))
+    clean, most = normalised(table.ids, rules, table.source), job.alignment.max_ids
+    if len(clean) > most:
+        what = f"{len(clean)} ids, at most {most} were agreed"
+        raise ContractError(table.source, what, "see alignment.max_ids in the job")
+    return clean
 
 
 def _read_batch(data: Data, trained: Table) -> Table:

@@ -33,7 +33,7 @@ Bytes, for n and m ids of which c are common: 32 (n + m) for the lists, w n for 
 n = m that is 74 bytes an id, and 8 more for each that is common.
 
 Limits.  A party may claim ids that it does not hold, and learns which of them the other does: one
-run tells on as many guesses as its list is long.  The size of the list, the minimum and the number
+run tells on as many guesses as its list is long.  The longest list agreed, the minimum and the number
 of runs agreed are the brakes.  The guest knows the size first, and may understate it or fall silent.
 To overstate it, it would have to prove that it holds H(x)^ab in full, of which it was shown a
 digest: it can for common ids, and for powers of them that it had sent as ids of its own.  What a
@@ -142,12 +142,16 @@ async def guest(
     host: Peer,
     minimum: int,
     domain: bytes,
+    most: int = MAX_IDS,
     group: Group = REFERENCE,
 ) -> Alignment:
-    """Learn which of our distinct ids the host holds too, if at least `minimum` are; show it as much."""
+    """Learn which of our distinct ids the host holds too, if at least `minimum` are; show it as much.
+
+    `most`: ids in the longest list that the peer may bring.
+    """
     ours = _Side(ids, rng, domain, group, peer=host)
     await host.send(ListSize(len(ids)))
-    chunks = ours.expect(await host.receive(ListSize))
+    chunks = ours.expect(await host.receive(ListSize), most)
     for k in range(chunks):
         await host.send(ours.blinded(k))
         ours.raise_theirs(await host.receive(BlindedIds), k)
@@ -167,11 +171,15 @@ async def host(
     guest: Peer,
     minimum: int,
     domain: bytes,
+    most: int = MAX_IDS,
     group: Group = REFERENCE,
 ) -> Alignment:
-    """Learn which of our distinct ids the guest holds too, if at least `minimum` are; show it as much."""
+    """Learn which of our distinct ids the guest holds too, if at least `minimum` are; show it as much.
+
+    `most`: ids in the longest list that the peer may bring.
+    """
     ours = _Side(ids, rng, domain, group, peer=guest)
-    chunks = ours.expect(await guest.receive(ListSize))
+    chunks = ours.expect(await guest.receive(ListSize), most)
     await guest.send(ListSize(len(ids)))
     for k in range(chunks):
         blinded = ours.blinded(k)  # before we wait: so both sides compute at once
@@ -212,8 +220,9 @@ class _Side:
         self.blinder, self.group = Blinder(rng, group), group
         self.sent = rng.permutation(len(ids))
 
-    def expect(self, size: ListSize) -> int:
+    def expect(self, size: ListSize, most: int) -> int:
         """Make room for the peer's list; return the number of chunks in which both lists travel."""
+        check_agreed(size.ids, most, self.peer)
         self.width = width(len(self.ids), size.ids)
         self.theirs = np.empty((size.ids, SIZE), dtype=np.uint8)
         self.ours = np.empty((len(self.ids), self.width), dtype=np.uint8)
@@ -304,6 +313,13 @@ class _Side:
 def _proof(elements: Rows) -> Digests:
     """Return one digest, SHA-256, of all these elements."""
     return Digests(np.frombuffer(sha256(elements.tobytes()).digest(), dtype=np.uint8)[None])
+
+
+def check_agreed(ids: int, most: int, peer: Peer) -> None:
+    """Refuse a list that is longer than agreed: each id in it may be a guess at one of ours."""
+    if ids > most:
+        what = f"brings a list of {ids} ids, at most {most} were agreed: alignment.max_ids"
+        raise ContractError(peer.name, what)
 
 
 def _too_few(size: int, minimum: int, peer: Peer) -> ContractError:

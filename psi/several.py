@@ -66,7 +66,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from psi.digests import common_places, repeated
-from psi.ecdh import MAX_IDS, Alignment
+from psi.ecdh import MAX_IDS, Alignment, check_agreed
 from psi.group import SIZE, Group, Rows
 from psi.ristretto import REFERENCE, Blinder, Points, hash_to_group
 from vfl.crypto.randomness import Randomness
@@ -162,13 +162,17 @@ async def guest(
     hosts: tuple[Peer, ...],
     minimum: int,
     domain: bytes,
+    most: int = MAX_IDS,
     group: Group = REFERENCE,
 ) -> Alignment:
-    """Learn which of our distinct ids all hosts hold too, if at least `minimum` are; tell them as much."""
+    """Learn which of our distinct ids all hosts hold too, if at least `minimum` are; tell them as much.
+
+    `most`: ids in the longest list that a party may bring.
+    """
     count = len(hosts)
     ours = _OwnList(ids, rng, domain, group, Blinder(rng, group))
     own = _filled(ours.blinded(), len(ids))
-    lists = [await _sent_by(host) for host in hosts]
+    lists = [await _sent_by(host, most) for host in hosts]
     for step in range(1, count):  # host j has the list of host j - step
         for j, host in enumerate(hosts):
             await _relay(lists[j - step], host=host)
@@ -201,14 +205,18 @@ async def host(
     hosts: int,
     minimum: int,
     domain: bytes,
+    most: int = MAX_IDS,
     group: Group = REFERENCE,
 ) -> Alignment:
-    """Learn which of our distinct ids all parties hold, if at least `minimum` are; `hosts`: with us."""
+    """Learn which of our distinct ids all parties hold, if at least `minimum` are; `hosts`: with us.
+
+    `most`: ids in the longest list that a party may bring.
+    """
     ours = _OwnList(ids, rng, domain, group, Blinder(rng, group))
     await guest.send(OwnSize(len(ids)))
     for points in ours.blinded():
         await guest.send(OwnIds(points))
-    orders = [await _stop(ours.blinder, rng, guest=guest) for _ in range(hosts)]
+    orders = [await _stop(ours.blinder, rng, most, guest=guest) for _ in range(hosts)]
     size = (await guest.receive(CommonSize)).ids
     _require(size, minimum, hosts)
     for order in reversed(orders):
@@ -240,9 +248,11 @@ class _OwnList:
         return Alignment(self.order[places])
 
 
-async def _sent_by(host: Peer) -> Rows:
+async def _sent_by(host: Peer, most: int) -> Rows:
     """Return a host's list as it sends it."""
-    rows = np.empty(((await host.receive(OwnSize)).ids, SIZE), np.uint8)
+    size = (await host.receive(OwnSize)).ids
+    check_agreed(size, most, host)
+    rows = np.empty((size, SIZE), np.uint8)
     for part in _parts(len(rows)):
         rows[part] = _whole((await host.receive(OwnIds)).points, part, host)
     _require_distinct(rows, host)
@@ -265,9 +275,11 @@ async def _shuffled(n: int, *, host: Peer) -> Rows:
     return rows
 
 
-async def _stop(blinder: Blinder, rng: Randomness, *, guest: Peer) -> Places:
+async def _stop(blinder: Blinder, rng: Randomness, most: int, *, guest: Peer) -> Places:
     """Raise a list to our secret and return it shuffled; return where each entry had stood."""
-    rows = np.empty(((await guest.receive(RelayedSize)).ids, SIZE), np.uint8)
+    size = (await guest.receive(RelayedSize)).ids
+    check_agreed(size, most, guest)
+    rows = np.empty((size, SIZE), np.uint8)
     for part in _parts(len(rows)):
         rows[part] = _whole((await guest.receive(RelayedIds)).points, part, guest)
         _raise(rows[part], blinder, guest, f"ids from {part.start} on")

@@ -80,10 +80,12 @@ def psi_roles(guest_ids: list[str], host_ids: list[str]) -> Roles:
     }
 
 
-def several_roles(guest_ids: list[str], *host_ids: list[str], minimum: int = 1, seed: int = 1) -> Roles:
+def several_roles(
+    guest_ids: list[str], *host_ids: list[str], minimum: int = 1, seed: int = 1, most: int = ecdh.MAX_IDS
+) -> Roles:
     """Alignment of the guest with host1, host2, ..."""
     hosts = tuple(Peer(f"host{p + 1}") for p in range(len(host_ids)))
-    rules: dict[str, Any] = {"minimum": minimum, "domain": b"contract"}
+    rules: dict[str, Any] = {"minimum": minimum, "domain": b"contract", "most": most}
     roles: Roles = {
         "guest": several.guest(np.array(guest_ids, object), Seeded(seed), hosts=hosts, **rules),
     }

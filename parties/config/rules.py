@@ -32,6 +32,13 @@ class AlignmentRules(Section):
         ge=1,
         description="Common customers below which nobody learns who they are, and the run ends.",
     )
+    max_ids: int = Field(
+        default=1 << 25,
+        ge=1,
+        le=1 << 25,
+        description="Ids in the longest list that a party may bring: each may be a guess at a customer of "
+        "another's. Agree on little more than the longest table.",
+    )
 
 
 class FeatureRules(Section):

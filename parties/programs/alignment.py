@@ -79,22 +79,25 @@ async def match_host(run: Run, table: Table, minimum: int) -> Table:
 
 
 async def _found_by_guest(run: Run, ids: Ids, minimum: int) -> Rows:
-    rng, domain, group = run.rng, run.domain, run.group
+    rng, domain, group, most = run.rng, run.domain, run.group, run.job.alignment.max_ids
     found = (
-        psi.ecdh.guest(ids, rng, host=run.host, minimum=minimum, domain=domain, group=group)
+        psi.ecdh.guest(ids, rng, host=run.host, minimum=minimum, domain=domain, most=most, group=group)
         if len(run.hosts) == 1
-        else psi.several.guest(ids, rng, hosts=run.hosts, minimum=minimum, domain=domain, group=group)
+        else psi.several.guest(
+            ids, rng, hosts=run.hosts, minimum=minimum, domain=domain, most=most, group=group
+        )
     )
     return (await found).rows
 
 
 async def _found_by_host(run: Run, ids: Ids, minimum: int) -> Rows:
     rng, domain, group, count = run.rng, run.domain, run.group, len(run.hosts)
+    most = run.job.alignment.max_ids
     found = (
-        psi.ecdh.host(ids, rng, guest=run.guest, minimum=minimum, domain=domain, group=group)
+        psi.ecdh.host(ids, rng, guest=run.guest, minimum=minimum, domain=domain, most=most, group=group)
         if count == 1
         else psi.several.host(
-            ids, rng, guest=run.guest, hosts=count, minimum=minimum, domain=domain, group=group
+            ids, rng, guest=run.guest, hosts=count, minimum=minimum, domain=domain, most=most, group=group
         )
     )
     return (await found).rows
