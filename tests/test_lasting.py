@@ -97,6 +97,7 @@ class Stage:
 
     folder: Path
     patience: float = 20.0
+    roles: dict[str, Callable[[Journal], Role[Any]]] = field(default_factory=lambda: ROLES)
     ports: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -125,7 +126,7 @@ class Stage:
     def _act(self, name: str, listener: Listener, journal: Journal, at: int) -> Any:
         lasting = Lasting(journal, self._meet(name, listener), self.patience)
         session = Session({}, timeout=20, lasting=lasting, peers=[p for p in NAMES if p != name])
-        result = session.run(Dying(ROLES[name](journal), at))  # type: ignore[arg-type]
+        result = session.run(Dying(self.roles[name](journal), at))  # type: ignore[arg-type]
         session.close()
         return result
 

@@ -215,14 +215,14 @@ async def host(
         trees = [{node: Split(*how) for node, how in tree.items()} for tree in kept["trees"]]
     step = kept["step"] if kept else (await guest.receive(Next)).step
     while step == TREE and len(trees) < rules.n_estimators:
-        done = [{node: list(astuple(split)) for node, split in tree.items()} for tree in trees]
-        steps.checkpoint(STEP, {"bits": bits, "trees": done, "step": step})
         await bench.begin(rules.samples)
         trees.append({})
         depth, step = 0, (await guest.receive(Next)).step
         while step == LEVEL and depth < rules.max_depth:
             trees[-1] |= await bench.level()
             depth, step = depth + 1, (await guest.receive(Next)).step
+        done = [{node: list(astuple(split)) for node, split in tree.items()} for tree in trees]
+        steps.checkpoint(STEP, {"bits": bits, "trees": done, "step": step})
     wanted = (await guest.receive(Kept)).trees if step == END else -1
     if not 0 <= wanted <= len(trees):
         raise guest.blame("asked for more trees or levels than were agreed")

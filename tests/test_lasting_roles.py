@@ -1,0 +1,103 @@
+"""Trees and regressions go on where a party died, with the model that they would have had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hostile import KEY, PRIVATE
+from protocol_runs import ARBITER, GUEST, HOST, RULES, TREE_CODES, TREES, X, Y
+from test_lasting import Stage
+
+from parties.programs.lasting import Recorded
+from vfl.arbitration import Quota
+from vfl.linear import logistic
+from vfl.linear.columns import Columns
+from vfl.trees import boosting, opening
+from vfl.trees.histogram import Layout
+from vfl.wire.flow import Role
+from vfl.wire.journal import Journal
+
+Roles = dict[str, Callable[[Journal], Role[Any]]]
+
+
+def trees() -> Roles:
+    """Two trees with the host, after one of the guest's own."""
+
+    def guest(journal: Journal) -> Role[Any]:
+        rng = Recorded(journal)
+        return boosting.guest(
+            TREE_CODES[:, :2],
+            Layout((4, 4)),
+            Y,
+            np.ones(len(Y)),
+            np.zeros(len(Y)),
+            TREES,
+            key=KEY,
+            rng=rng,
+            lots=rng,
+            opener=opening.ByArbiter(KEY, rng, ARBITER),
+            hosts=(HOST,),
+            afford=lambda _: None,
+            report=lambda _: None,
+            steps=journal,
+        )
+
+    def host(journal: Journal) -> Role[Any]:
+        rng = Recorded(journal)
+        layout = Layout((4, 4, 4))
+        return boosting.host(TREE_CODES[:, 2:], layout, TREES, key=KEY, rng=rng, guest=GUEST, steps=journal)
+
+    return {
+        "guest": guest,
+        "host": host,
+        "arbiter": lambda journal: opening.arbiter(PRIVATE, Quota(99), guest=GUEST, steps=journal),
+    }
+
+
+def regression() -> Roles:
+    """Three gradients."""
+
+    def guest(journal: Journal) -> Role[Any]:
+        return logistic.guest(
+            Columns(np.column_stack([np.ones(len(X)), X[:, :2]]), np.array([0.0, 1.0, 1.0]), np.zeros(3)),
+            Y,
+            RULES,
+            key=KEY,
+            rng=Recorded(journal),
+            hosts=(HOST,),
+            arbiter=ARBITER,
+            report=lambda *_: None,
+            steps=journal,
+        )
+
+    def host(journal: Journal) -> Role[Any]:
+        columns, rng = Columns(X[:, 2:], np.ones(3), np.zeros(3)), Recorded(journal)
+        return logistic.host(columns, RULES, key=KEY, rng=rng, guest=GUEST, arbiter=ARBITER, steps=journal)
+
+    def arbiter(journal: Journal) -> Role[Any]:
+        return logistic.arbiter(PRIVATE, (Quota(99), Quota(99)), guest=GUEST, hosts=(HOST,), steps=journal)
+
+    return {"guest": guest, "host": host, "arbiter": arbiter}
+
+
+def halves(results: dict[str, Any]) -> list[Any]:
+    """Return what both data parties end with, bit for bit."""
+    guest, host = results["guest"], results["host"]
+    if isinstance(guest, logistic.Fit):
+        return [fit.coefficients.tobytes() for fit in (guest, host)]
+    return [guest.trees, guest.logit.tobytes(), host]
+
+
+@pytest.mark.parametrize("victim", ["guest", "host", "arbiter"])
+@pytest.mark.parametrize("model", [trees, regression])
+def test_a_party_that_dies_ends_with_the_model_it_would_have_had(
+    model: Callable[[], Roles], victim: str, tmp_path: Path
+) -> None:
+    wanted = halves(Stage(tmp_path / "alone", roles=model()).play({}))
+    for at in (2, 6, 9, 14, 19):
+        lives = Stage(tmp_path / str(at), roles=model()).play({victim: [at, at + 1]})
+        assert halves(lives) == wanted, f"{victim} died at step {at}"
