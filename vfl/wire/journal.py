@@ -77,15 +77,18 @@ class Journal:
     @classmethod
     def create(cls, path: Path, secret: bytes, random: Random, about: dict[str, str]) -> Self:
         """Return the journal of a new run; `secret`: bytes that only this party has."""
+        part = path.with_suffix(".part")
         with _writing(path):
             for folder in (path.parent.parent, path.parent):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            base = _connected(path)
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            base = _connected(part)
             base.executescript(_TABLES)
-        journal = cls(path, base, secret, random)
-        journal.note(**about)
-        return journal
+            with base:
+                base.executemany("INSERT INTO about VALUES (?, ?)", about.items())
+            base.close()
+            part.rename(path)  # so that whoever finds a journal finds a whole one
+            return cls(path, _connected(path), secret, random)
 
     @classmethod
     def open(cls, path: Path, secret: bytes, random: Random) -> Self:
