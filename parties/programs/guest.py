@@ -65,12 +65,13 @@ def train(
         run = Run.begin(job, party, id, "train", progress, rng=lasting.Recorded(journal), steps=journal)
         links = {} if resumed else _met(contacts, id, "train")
         lasts = lasting.lasting(contacts, journal, "train")
-        session = agreed_session(run, links, lasts, job.peers_of(job.guest))
-        if not lasting.delivering(journal):
-            trained = session.run(_training(run, table))
-            _publish(run, session, trained, out, effort)
-            lasting.deliver(journal)
-        session.close()
+        with lasting.over(journal) as over:
+            session = agreed_session(run, links, lasts, job.peers_of(job.guest))
+            if not over:
+                trained = session.run(_training(run, table))
+                _publish(run, session, trained, out, effort)
+                lasting.deliver(journal)
+            session.close()
     summary: dict[str, Any] = json.loads((out / "run.json").read_text(encoding="utf-8"))
     return summary
 

@@ -12,13 +12,13 @@ import fcntl
 import hashlib
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from parties.programs.links import Contacts
 from vfl.crypto.randomness import Randomness
-from vfl.errors import ConfigError, DataError, PausedError
+from vfl.errors import ConfigError, DataError, PausedError, VflError
 from vfl.wire.journal import HOW_TO_GO_ON, Journal
 from vfl.wire.lasting import Lasting
 from vfl.wire.network import Link, Listener
@@ -110,9 +110,15 @@ def unfinished(contacts: Contacts, out: Path) -> list[str]:
     ]
 
 
-def delivering(journal: Journal) -> bool:
-    """Tell whether the results of a run are there already."""
-    return journal.about["state"] == DELIVERING
+@contextmanager
+def over(journal: Journal) -> Iterator[bool]:
+    """Tell whether the results of a run are there already.
+
+    Then it is no failure if a peer is done as well: it lacks nothing, and may be gone.
+    """
+    delivering = journal.about["state"] == DELIVERING
+    with suppress(VflError) if delivering else nullcontext():
+        yield delivering
 
 
 def deliver(journal: Journal) -> None:
@@ -151,7 +157,9 @@ def lasting(contacts: Contacts, journal: Journal, task: str, listener: Listener 
             raise PausedError(guest, "began another run", f"run {run} waits; {HOW_TO_GO_ON}")
         return contacts.meet(peer, run, task, listener, have=have, timeout=PATIENCE_OF_A_CALL)
 
-    return Lasting(journal, meet, contacts.party.timeouts.resume)
+    timeouts = contacts.party.timeouts
+    delivering = journal.about["state"] == DELIVERING
+    return Lasting(journal, meet, timeouts.connect if delivering else timeouts.resume)
 
 
 def abouts(out: Path) -> list[dict[str, str]]:

@@ -135,8 +135,9 @@ class _Server:
             rng = lasting.Recorded(journal)
             run = Run.begin(job, party, id, "train", self.progress, rng=rng, steps=journal)
             lasts = lasting.lasting(self.contacts, journal, "train", self.listener)
-            session = agreed_session(run, links, lasts, (job.guest, *self.others["train"]))
-            if not lasting.delivering(journal):
-                self.take_part(run, session)
-                lasting.deliver(journal)
-            session.close()
+            with lasting.over(journal) as over:
+                session = agreed_session(run, links, lasts, (job.guest, *self.others["train"]))
+                if not over:
+                    self.take_part(run, session)
+                    lasting.deliver(journal)
+                session.close()
