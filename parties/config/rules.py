@@ -142,6 +142,12 @@ class TreeRules(Section):
     scale_pos_weight: float = Field(
         default=1.0, gt=0, le=1000, description="What a bad counts, a good being 1."
     )
+    warm_start: bool = Field(
+        default=False,
+        description="Whether the parties go on from the model.json of their earlier training of trees: "
+        "n_estimators more grow on top, on the same columns and bins. Hosts answer with the leaf masks "
+        "of the old trees for the training rows.",
+    )
 
     def check_parties(self, hosts: tuple[str, ...], arbiters: tuple[str, ...]) -> None:
         """Accept any hosts, and no arbiter: the guest may decrypt sums with a key of its own."""

@@ -22,7 +22,7 @@ from parties.programs.effort import Effort
 from parties.programs.links import Contacts
 from parties.programs.model import Calibration, Half, unseen
 from parties.programs.run import Run, load_kernels
-from parties.programs.trees import batches
+from parties.programs.trees import batches, warm
 from parties.programs.trees_model import TreeHalf
 from parties.progress import Progress
 from vfl.errors import PausedError
@@ -57,6 +57,8 @@ def train(
     check_columns(table)
     training_rows(table)
     clean_ids(job, table)
+    if not resumed:
+        warm.check_model(job, out / MODEL)
     contacts = Contacts.load(job, party)
     load_kernels(party, ids=True)
     id = resumed or secrets.token_hex(8)
@@ -68,7 +70,7 @@ def train(
         with lasting.over(journal) as over:
             session = agreed_session(run, links, lasts, job.peers_of(job.guest))
             if not over:
-                trained = session.run(_training(run, table))
+                trained = session.run(_training(run, table, out / MODEL))
                 _publish(run, session, trained, out, effort)
                 lasting.deliver(journal)
             session.close()
@@ -85,12 +87,14 @@ def _pausable(run: str) -> Iterator[None]:
         raise PausedError(f"run {run}", "was interrupted", HOW_TO_GO_ON) from None
 
 
-def _training(run: Run, table: Table) -> Role[Trained]:
+def _training(run: Run, table: Table, model: Path) -> Role[Trained]:
     # Imported while the arbiter makes its key: scikit-learn takes as long.
     if run.job.model.kind == "trees":
-        from parties.programs.trees.guest import training
-    else:
-        from parties.programs.training import training
+        from parties.programs.trees.guest import training as growing
+
+        return growing(run, table, model)
+    from parties.programs.training import training
+
     return training(run, table)
 
 

@@ -68,7 +68,9 @@ def serve(job: Job, party: Party, out: Path, progress: Progress, service: Servic
 def _train(run: Run, session: Session, table: Table, out: Path) -> None:
     effort = Effort()
     grows = run.job.model.kind == "trees"
-    role: Role[Trained | trees.Trained] = trees.training(run, table) if grows else training(run, table)
+    role: Role[Trained | trees.Trained] = (
+        trees.training(run, table, out / MODEL) if grows else training(run, table)
+    )
     trained = session.run(role)
     books = run.books(session, effort)
     files = {

@@ -6,6 +6,7 @@ hint, which stays with the party's operator.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,12 +54,17 @@ def check_columns_count(run: Run, columns: int) -> None:
         run.gates.refuse("few_host_columns", "columns", f"{columns} take part")
 
 
-def check_leaves(gates: Gates, rules: TreeRules, rows: int) -> None:
-    """Ask many_leaves of the trees that were agreed on, and so many training rows."""
-    nodes = rules.n_estimators << (rules.max_depth - 1)
+def check_leaves(gates: Gates, rules: TreeRules, rows: int, old: Sequence[int] = ()) -> None:
+    """Ask many_leaves of the trees that were agreed on, and so many training rows.
+
+    `old`: the depths of the trees to go on from; each counts at least as one of the new.
+    """
+    before = sum(1 << (max(depth, rules.max_depth) - 1) for depth in old)
+    nodes = before + (rules.n_estimators << (rules.max_depth - 1))
     if 2 * nodes * ROWS_PER_NODE >= rows:
-        what = f"{rules.n_estimators} trees of depth {rules.max_depth} on {rows} training rows"
-        most = (rows - 1) // (2 * ROWS_PER_NODE) >> (rules.max_depth - 1)
+        more = f" after {len(old)} earlier ones" if old else ""
+        what = f"{rules.n_estimators} trees of depth {rules.max_depth}{more} on {rows} training rows"
+        most = max(0, (rows - 1) // (2 * ROWS_PER_NODE) - before) >> (rules.max_depth - 1)
         mend = f"at this depth {most} can be grown;" if most else ""
         gates.refuse("many_leaves", "model.n_estimators", what, mend)
 

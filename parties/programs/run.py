@@ -145,7 +145,8 @@ class Run:
             sampling=sampling,
             validation_share=agreed.validation_share,
             early_stopping_rounds=agreed.early_stopping_rounds,
-            guest_grows_first=agreed.first_tree == "guest",
+            # Trees to go on from leave other gradients than the labels.
+            guest_grows_first=agreed.first_tree == "guest" and not agreed.warm_start,
         )
 
     @property

@@ -50,8 +50,13 @@ class TreeHalf(Generic[H]):
     def load(cls, path: Path, half: type[H]) -> Self:
         """Return the half in a file; `half`: whose it must be."""
         with stored(path, "trees") as data:
-            trees, levels = half.from_json(data["trees"]), levels_from(data)
-            for name, binning in trees.bins.of.items():
-                if isinstance(binning, LevelBins) != (levels[name] is not None):
-                    raise ValueError("bins and columns disagree")
-            return cls(data["run"], trees, levels)
+            return cls.from_json(data, half)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], half: type[H]) -> Self:
+        """Return the half that `as_json` described; raise ValueError or KeyError on anything else."""
+        trees, levels = half.from_json(data["trees"]), levels_from(data)
+        for name, binning in trees.bins.of.items():
+            if isinstance(binning, LevelBins) != (levels[name] is not None):
+                raise ValueError("bins and columns disagree")
+        return cls(data["run"], trees, levels)

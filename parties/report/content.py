@@ -115,9 +115,10 @@ def importances(run: Run) -> list[dict[str, Any]]:
 
 
 def trees(run: Run) -> list[dict[str, Any]]:
-    """Return one row per tree of the model: its number, depth, leaves, splits by party and seconds."""
-    each = run.get("trees", {}).get("each", [])
-    return [{"number": number, **tree} for number, tree in enumerate(each, start=1)]
+    """Return one row per new tree of the model: its number, depth, leaves, splits by party and seconds."""
+    grown = run.get("trees", {})
+    first = grown.get("before", 0) + 1
+    return [{"number": number, **tree} for number, tree in enumerate(grown.get("each", []), start=first)]
 
 
 def measures(run: Run) -> list[dict[str, Any]]:

@@ -15,13 +15,13 @@ from vfl.trees.model import codes_of, layout_of
 from vfl.trees.tree import Codes
 
 
-def fit_bins(run: Run, common: Common) -> tuple[Bins, Codes]:
-    """Return the bins that the training rows give, and the codes of all common rows.
+def fit_bins(run: Run, common: Common, old: Bins | None) -> tuple[Bins, Codes]:
+    """Return the `old` bins, or those that the training rows give, and the codes of all common rows.
 
     A column that splits nothing is warned of, a table of such columns alone refused.
     """
     columns = columns_of(common.table)
-    bins = Bins.fit(columns, common.train, run.job.trees.max_bin)
+    bins = old or Bins.fit(columns, common.train, run.job.trees.max_bin)
     codes = codes_of(bins, columns)
     trained = codes[common.train]
     useless = (trained == trained[0]).all(axis=0)

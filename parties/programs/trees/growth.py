@@ -41,10 +41,11 @@ class Growth:
         grown = len(ensemble.trees)
         self.run.progress.advance(grown, f"tree {grown}, {len(ensemble.trees[-1].leaves)} leaves")
 
-    def facts(self, ensemble: Ensemble) -> dict[str, Any]:
-        """Return what run.json says of the trees that the model keeps."""
+    def facts(self, ensemble: Ensemble, before: int) -> dict[str, Any]:
+        """Return what run.json says of the new trees that the model keeps, after those from `before`."""
         parties = (self.run.guest.name, *self.run.job.hosts)
         return {
+            "before": before,
             "grown": len(self.seconds),
             "kept": len(ensemble.trees),
             "losses": ensemble.losses,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from parties.programs.limits import check_events, check_leaves
 from parties.programs.model import Calibration, levels_in, unseen
 from parties.programs.run import Run, as_it_is
 from parties.programs.training import Trained
+from parties.programs.trees import warm
 from parties.programs.trees.coding import fit_bins
 from parties.programs.trees.growth import Counted, Growth, Heard
 from parties.programs.trees_model import TreeHalf
@@ -53,28 +55,42 @@ class Grown:
     heard: Heard
 
 
-async def training(run: Run, table: Table) -> Trained:
-    """Grow the joint trees, and measure what they are worth beside the guest's own."""
+async def training(run: Run, table: Table, model: Path | None = None) -> Trained:
+    """Grow the joint trees, and measure what they are worth beside the guest's own.
+
+    `model`: the file of the half to go on from, under model.warm_start.
+    """
     key, opener = await _key(run)
+    earlier = await warm.guest(run, model)
+    if earlier:
+        warm.check_table(earlier, table, run.job.trees.max_bin)
+    old = warm.guests_trees(earlier)
     run.progress.phase("finding common customers")
     common = await align_guest(run, table)
     check_columns(common.training)
     check_events(run, common.training)
-    check_leaves(run.gates, run.job.trees, len(common.training.counted))
+    check_leaves(
+        run.gates, run.job.trees, len(common.training.counted), warm.depths(tree.chosen for tree in old)
+    )
     weight = _weights(run, common.training)
-    bins, codes = fit_bins(run, common)
+    bins, codes = fit_bins(run, common, earlier.trees.bins if earlier else None)
+    own = Own(codes, layout_of(bins))
     shown = await _names(run)
-    levels = levels_in(common.training)
+    levels = earlier.levels if earlier else levels_in(common.training)
     for warning in unseen(levels, common.table):
         run.warn(warning)
-    grown = await _grow(run, common, Own(codes, layout_of(bins)), weight, key, opener)
-    half = TreeHalf(run.id, GuestTrees(bins, run.job.hosts, grown.ensemble.trees), levels)
-    measured = await _measured(run, common, Own(codes, layout_of(bins)), weight, grown)
+    start = np.zeros(common.rows["train"])
+    if earlier:
+        start = await warm.logits(run, earlier, codes[common.train])
+    grown = await _grow(run, common, own, weight, start, key, opener)
+    first = earlier.trees.start if earlier else 0.0
+    half = TreeHalf(run.id, GuestTrees(bins, run.job.hosts, old + grown.ensemble.trees, first), levels)
+    measured = await _measured(run, common, own, weight, grown, half.trees, len(old))
     facts = {
         "intersection": len(common.table),
         "rows": common.rows,
-        "trees": grown.growth.facts(grown.ensemble)
-        | {"disclosed": _disclosed(run, common, grown), "importances": _importances(run, half, shown)},
+        "trees": grown.growth.facts(grown.ensemble, len(old))
+        | {"disclosed": _disclosed(run, common, grown, old), "importances": _importances(run, half, shown)},
         "splits": measured.evaluated(),
     }
     return Trained(half, facts, measured.curves())
@@ -103,8 +119,10 @@ async def _names(run: Run) -> dict[str, tuple[str, ...]]:
     return await run.step("names", told, as_it_is, tuples)
 
 
-async def _grow(run: Run, common: Common, own: Own, weight: Vector, key: PublicKey, opener: Opener) -> Grown:
-    """Grow the joint trees from the training rows."""
+async def _grow(
+    run: Run, common: Common, own: Own, weight: Vector, start: Vector, key: PublicKey, opener: Opener
+) -> Grown:
+    """Grow the joint trees from the training rows, of which `start` are the logits to begin from."""
     y = _labels(common)
     rules = run.grow_rules
     counted, growth = Counted(opener), Growth(run)
@@ -116,7 +134,7 @@ async def _grow(run: Run, common: Common, own: Own, weight: Vector, key: PublicK
         own.layout,
         y,
         weight,
-        np.zeros(len(y)),
+        start,
         rules,
         key=key,
         rng=run.rng,
@@ -163,40 +181,50 @@ def _check_quota(run: Run, needed: int) -> None:
         )
 
 
-async def _measured(run: Run, common: Common, own: Own, weight: Vector, grown: Grown) -> Measured:
-    """Measure both models: of training rows the logits are known, of the others hosts tell their leaves."""
-    rows, trees = measured_rows(run.job, common.train), grown.ensemble.trees
+async def _measured(
+    run: Run, common: Common, own: Own, weight: Vector, grown: Grown, model: GuestTrees, old: int
+) -> Measured:
+    """Measure both models: of training rows the logits are known, of the others hosts tell their leaves.
+
+    `old`: as many more of the guest's own trees are grown as the joint ones went on from.
+    """
+    rows = measured_rows(run.job, common.train)
     joint, alone = np.empty(len(rows)), np.empty(len(rows))
     joint[common.train] = grown.ensemble.logit
     asked = rows & ~common.train
     run.progress.phase("measuring")
     if asked.any():
-        joint[asked] = await scoring.guest(trees, own.codes[asked], hosts=run.hosts)
+        joint[asked] = model.start + await scoring.guest(model.trees, own.codes[asked], hosts=run.hosts)
     if rows.any():
-        without = scoring.guest(_alone(run, common, own, weight), own.codes[rows], hosts=())
+        without = scoring.guest(_alone(run, common, own, weight, old), own.codes[rows], hosts=())
         alone[rows] = pooled.completed(without)
     assert common.table.label is not None
     y, train = common.table.label[rows], common.train[rows]
     return Measured(y, train, joint[rows], np.zeros(int(rows.sum())), alone[rows], Calibration())
 
 
-def _alone(run: Run, common: Common, own: Own, weight: Vector) -> list[Tree]:
-    """Return the trees of the guest's own columns, by the same rules."""
+def _alone(run: Run, common: Common, own: Own, weight: Vector, old: int) -> list[Tree]:
+    """Return the trees of the guest's own columns, by the same rules: old and new at once."""
+    rules = replace(run.grow_rules, n_estimators=old + run.grow_rules.n_estimators)
     y = _labels(common)
     codes, layouts = [own.codes[common.train]], (own.layout,)
-    return pooled.fit(codes, layouts, y, run.grow_rules, weight=weight, rng=run.rng).trees
+    return pooled.fit(codes, layouts, y, rules, weight=weight, rng=run.rng).trees
 
 
-def _disclosed(run: Run, common: Common, grown: Grown) -> dict[str, dict[str, float]]:
-    """Return by host what the trees disclosed, a training row: equations on its bins, and bits."""
+def _disclosed(run: Run, common: Common, grown: Grown, old: list[Tree]) -> dict[str, dict[str, float]]:
+    """Return by host what the run disclosed, a training row: equations on its bins, and bits.
+
+    A leaf mask is a bit for each of the host's `old` splits.
+    """
     rows, heard = common.rows["train"], grown.heard
+    masks = [sum(len(tree.splits_of(party)) for tree in old) for party in range(1, len(run.hosts) + 1)]
     return {
         host.name: {
             "equations_per_row": 2 * grown.counted.sums[host.name] / rows,
-            "split_bits_per_row": heard.bits(heard.told, host, boosting.Sides) / rows,
+            "split_bits_per_row": told + heard.bits(heard.told, host, boosting.Sides) / rows,
             "node_bits_per_row": heard.bits(heard.said, host, boosting.Nodes) / rows,
         }
-        for host in run.hosts
+        for host, told in zip(run.hosts, masks, strict=True)
     }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from parties.programs.alignment import align_host, measured_rows
 from parties.programs.limits import check_columns_count, check_leaves
 from parties.programs.model import levels_in, unseen
 from parties.programs.run import Run, as_it_is
+from parties.programs.trees import warm
 from parties.programs.trees.coding import check_rare_bins, fit_bins
 from parties.programs.trees.growth import Heard
 from parties.programs.trees_model import TreeHalf
@@ -28,22 +30,31 @@ class Trained:
     facts: dict[str, Any]
 
 
-async def training(run: Run, table: Table) -> Trained:
-    """Sum gradients by bin, tree after tree; learn the host's splits."""
+async def training(run: Run, table: Table, model: Path | None = None) -> Trained:
+    """Sum gradients by bin, tree after tree; learn the host's splits.
+
+    `model`: the file of the half to go on from, under model.warm_start.
+    """
     key = await run.receive_key()
+    half = await warm.host(run, model)
+    if half:
+        warm.check_table(half, table, run.job.trees.max_bin)
+    old = warm.hosts_trees(half)
     common = await align_host(run, table)
     check_columns(common.training)
     check_columns_count(run, len(table.columns))
-    check_leaves(run.gates, run.job.trees, common.rows["train"])
-    bins, codes = fit_bins(run, common)
+    check_leaves(run.gates, run.job.trees, common.rows["train"], warm.depths(old))
+    bins, codes = fit_bins(run, common, half.trees.bins if half else None)
     trained = codes[common.train]
     check_rare_bins(run, bins, trained)
     if run.job.disclosure.host_columns == "named":
         columns = tuple(table.columns)
         await run.step("names", lambda: names.host(columns, guest=run.guest), as_it_is, as_it_is)
-    levels = levels_in(common.training)
+    levels = half.levels if half else levels_in(common.training)
     for warning in unseen(levels, common.table):
         run.warn(warning)
+    if half:
+        await warm.answer(run, half, trained)
     rules = run.grow_rules
     heard = Heard(
         boosting.host(
@@ -58,26 +69,31 @@ async def training(run: Run, table: Table) -> Trained:
         )
     )
     heard.remember(run.steps)
-    splits = await heard
+    new = await heard
+    splits = old + new
     asked = measured_rows(run.job, common.train) & ~common.train
     if asked.any():
         await scoring.host(splits, codes[asked], guest=run.guest)
     facts = {
         "intersection": len(common.table),
         "rows": common.rows,
-        "trees": _facts(run, heard, splits, common.rows["train"]),
+        "trees": _facts(run, heard, old, new, common.rows["train"]),
     }
     return Trained(TreeHalf(run.id, HostTrees(bins, splits), levels), facts)
 
 
-def _facts(run: Run, heard: Heard, splits: list[dict[int, Split]], rows: int) -> dict[str, Any]:
-    """Return what run.json says of the trees, and what they disclosed, a training row."""
+def _facts(
+    run: Run, heard: Heard, old: list[dict[int, Split]], new: list[dict[int, Split]], rows: int
+) -> dict[str, Any]:
+    """Return what run.json says of the new trees, and what the run disclosed, a training row."""
+    masks = sum(map(len, old))  # a bit for each old split
     return {
-        "kept": len(splits),
-        "splits": sum(map(len, splits)),
+        "before": len(old),
+        "kept": len(new),
+        "splits": sum(map(len, new)),
         "disclosed": {
             run.guest.name: {
-                "split_bits_per_row": heard.bits(heard.said, run.guest, boosting.Sides) / rows,
+                "split_bits_per_row": masks + heard.bits(heard.said, run.guest, boosting.Sides) / rows,
                 "node_bits_per_row": heard.bits(heard.told, run.guest, boosting.Nodes) / rows,
             }
         },
