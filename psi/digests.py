@@ -53,8 +53,8 @@ class Digests:
     @classmethod
     def from_wire(cls, header: dict[str, int | str], data: bytes) -> Digests:
         """Rebuild from `to_wire`; raise ValueError unless the length is that of count and width."""
-        width = header.get("width")
-        if type(width) is not int or not LEAST <= width <= MOST:
+        count, width = header.get("count"), header.get("width")
+        if type(count) is not int or type(width) is not int or not LEAST <= width <= MOST:
             raise ValueError(f"digests of {width} bytes")
         if header != {"count": len(data) // width, "width": width} or len(data) % width:
             raise ValueError(f"{len(data)} bytes are not the digests announced")

@@ -78,9 +78,22 @@ class Points:
     @classmethod
     def from_wire(cls, header: dict[str, int | str], data: bytes) -> Points:
         """Rebuild from `to_wire`; raise ValueError unless the length is that of the count."""
-        if header != {"count": len(data) // SIZE} or len(data) % SIZE:
+        count = header.get("count")
+        if type(count) is not int or header != {"count": len(data) // SIZE} or len(data) % SIZE:
             raise ValueError(f"{len(data)} bytes are not the points announced")
         return cls(_rows(data))
+
+
+def canonical(points: Points) -> bool:
+    """Tell whether every row may encode an element that is not the identity.
+
+    A row is an even number s, 0 < s < p = 2^255 - 19, little-endian.  Half of these numbers encode
+    none: that is known only when they are raised.
+    """
+    words = points.rows.view("<u8")
+    top = (words[:, 3] == (1 << 63) - 1) & (words[:, 1:3] == (1 << 64) - 1).all(axis=1)
+    beyond = (words[:, 3] >= 1 << 63) | (top & (words[:, 0] >= (1 << 64) - 19))
+    return not (beyond | (words[:, 0] & 1 == 1) | (words == 0).all(axis=1)).any()
 
 
 class Blinder:

@@ -54,7 +54,7 @@ Limits, besides those of `psi.ecdh`: hosts take the guest's word for which entri
 guest that departs from the protocol may open others, or mark an entry by a power known to it alone,
 and learn in which lists one of its ids is.  Numbers of two runs between which one id was added tell
 the same of that id.  A host that meets a bad point cannot know whether the guest or a host before it
-made it: it blames the guest, who brought it.
+made it: it blames the guest, who brought it.  The guest turns away what is plainly none.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ from numpy.typing import NDArray
 from psi.digests import common_places, repeated
 from psi.ecdh import MAX_IDS, Alignment, check_agreed
 from psi.group import SIZE, Group, Rows
-from psi.ristretto import REFERENCE, Blinder, Points, hash_to_group
+from psi.ristretto import REFERENCE, Blinder, Points, canonical, hash_to_group
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError, DataError
 from vfl.wire.flow import Peer
@@ -254,7 +254,7 @@ async def _sent_by(host: Peer, most: int) -> Rows:
     check_agreed(size, most, host)
     rows = np.empty((size, SIZE), np.uint8)
     for part in _parts(len(rows)):
-        rows[part] = _whole((await host.receive(OwnIds)).points, part, host)
+        rows[part] = _elements((await host.receive(OwnIds)).points, part, host)
     _require_distinct(rows, host)
     return rows
 
@@ -270,7 +270,7 @@ async def _shuffled(n: int, *, host: Peer) -> Rows:
     """Return the list that was brought to a host as it comes back."""
     rows = np.empty((n, SIZE), np.uint8)
     for part in _parts(n):
-        rows[part] = _whole((await host.receive(ShuffledIds)).points, part, host)
+        rows[part] = _elements((await host.receive(ShuffledIds)).points, part, host)
     _require_distinct(rows, host)
     return rows
 
@@ -335,6 +335,14 @@ def _whole(points: Points, part: slice, peer: Peer) -> Rows:
     if len(points) != part.stop - part.start:
         raise peer.blame(f"sent a chunk of {len(points)} ids instead of {part.stop - part.start}")
     return points.rows
+
+
+def _elements(points: Points, part: slice, host: Peer) -> Rows:
+    """Return a chunk that a host sends: what is plainly no element is its fault, not of who carries it."""
+    rows = _whole(points, part, host)
+    if not canonical(points):
+        raise host.blame("sent a point that is the identity or no group element")
+    return rows
 
 
 def _require_distinct(rows: Rows, peer: Peer) -> None:

@@ -18,6 +18,7 @@ from vfl.arbitration import Quota
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import PublicKey
 from vfl.crypto.randomness import Randomness
+from vfl.errors import ContractError
 from vfl.features import names, split, woe
 from vfl.gates import Gates
 from vfl.linear import coefficients, halves, logistic, scoring
@@ -56,7 +57,9 @@ class Willing:
         return {"guest": "signed", "party1": "", "party2": ""}
 
     def check(self, documents: Mapping[str, str]) -> None:
-        assert list(documents.values()) == 3 * ["signed"]
+        for name in self.held_documents():
+            if documents.get(name) != "signed":
+                raise ContractError(name, "has not approved")
 
     def begin(self, documents: Mapping[str, str]) -> None:
         assert len(documents) == 3
@@ -97,12 +100,13 @@ def several_roles(
 
 def arbitration_roles() -> Roles:
     """The key, then three sums of one party."""
-    packing = Packing(3, 40, KEY.n)
-    packed = KEY.lift(packing.pack([1, -2, 3]))
 
     async def party() -> list[int]:
-        assert await arbitration.receive_key(512, arbiter=ARBITER) == KEY.n
-        return await arbitration.learn(packed, packing, key=KEY, rng=Seeded(3), arbiter=ARBITER)
+        modulus = await arbitration.receive_key(512, arbiter=ARBITER)
+        key = PublicKey(modulus, minimum_bits=512, source=ARBITER.name)
+        packing = Packing(3, 40, key.n)
+        packed = key.lift(packing.pack([1, -2, 3]))
+        return await arbitration.learn(packed, packing, key=key, rng=Seeded(3), arbiter=ARBITER)
 
     async def arbiter() -> None:
         await arbitration.share_key(PRIVATE, parties=(PARTY,))
@@ -162,6 +166,7 @@ def logistic_roles(
     host_rules: logistic.Rules | None = None,
     rngs: tuple[Randomness, Randomness] | None = None,
     quotas: tuple[int, int] = (99, 99),
+    key: PublicKey = KEY,
     start: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Roles:
     """A joint fit of an intercept and two columns of the guest with three of the host."""
@@ -172,7 +177,7 @@ def logistic_roles(
             Columns(own, np.array([0.0, 1.0, 1.0]), np.array(start)),
             y,
             rules,
-            key=KEY,
+            key=key,
             rng=ours,
             hosts=(HOST,),
             arbiter=ARBITER,
@@ -181,7 +186,7 @@ def logistic_roles(
         "host": logistic.host(
             Columns(x[:, 2:], np.ones(3), np.zeros(3)),
             host_rules or rules,
-            key=KEY,
+            key=key,
             rng=theirs,
             guest=GUEST,
             arbiter=ARBITER,

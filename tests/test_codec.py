@@ -1,6 +1,8 @@
 """Bytes of messages and of frames: what comes back is what went in, and nothing else comes in."""
 
 import struct
+import tracemalloc
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgpack
@@ -12,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from vfl.wire.codec import MAX_HEADER, MAX_MESSAGE, WrongKindError, decode, encode
-from vfl.wire.frames import PART, Assembler, Hello, cut, hello_frame, open_abort, open_hello
+from vfl.wire.frames import PART, Assembler, Hello, cut, hello_frame, open_abort, open_ack, open_hello
 from vfl.wire.message import Message, kind_name
 
 
@@ -249,3 +251,42 @@ def test_anything_but_a_hello_is_refused(frame):
 
 def test_a_reason_cannot_move_the_terminals_cursor():
     assert open_abort(b"\x04bad\x1b[2J\nnews \xff") == "bad [2J news �"
+
+
+@given(samples, st.data())
+def test_a_message_with_anything_changed_is_refused_or_is_another_message(sample, data):
+    changed = bytearray(encode(sample))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(changed) - 1))
+        changed[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=5))
+    with suppress(ValueError):
+        other = decode(Sample, bytes(changed))
+        assert encode(decode(Sample, encode(other))) == encode(other)
+
+
+headers = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+words = st.sampled_from(["real", "count", "<f8", "|O", "sealed", 0, 1, 8, -1, 2**40, 2**62])
+layouts = st.lists(st.lists(words | headers | st.lists(words), min_size=3, max_size=5))
+
+
+@given(st.dictionaries(words.map(str), headers), layouts | headers, st.binary(max_size=32))
+def test_headers_of_any_form_are_refused_and_take_no_room(scalars, layout, body):
+    data = raw(scalars, layout, body)
+    tracemalloc.start()
+    with suppress(ValueError):
+        decode(Pair, data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+@given(st.binary(max_size=100) | headers.map(msgpack.packb))
+def test_hellos_acks_and_frames_of_noise_are_refused(noise):
+    for opening in (open_hello, open_ack, Assembler().add):
+        for head in (b"", b"\x01", b"\x02", b"\x03", b"\x06"):
+            with suppress(ValueError):
+                opening(head + noise)
+    assert open_abort(noise).isprintable()

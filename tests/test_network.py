@@ -41,7 +41,7 @@ from vfl.wire import link
 from vfl.wire.certificates import Identity, create_identity, fingerprint, save_identity
 from vfl.wire.codec import MAX_MESSAGE
 from vfl.wire.frames import PART, ack_frame, bye_frame, cut, hello_frame
-from vfl.wire.network import Listener
+from vfl.wire.network import Listener, Session
 
 FIRST_PART = struct.pack(">BI", 2, 3 * PART) + bytes(PART)
 
@@ -381,3 +381,13 @@ def test_an_ack_of_more_messages_than_there_can_be_is_blamed():
     complaint = "guest: sent a malformed frame: an ack of more"
     with spoken([ack_frame((1 << 64) - 1)]) as host, pytest.raises(ProtocolError, match=complaint):
         host.receive(5)
+
+
+@pytest.mark.parametrize(("first", "name"), [(True, "guest"), (False, "host")])
+def test_who_sends_more_than_the_protocol_asks_for_is_named_in_the_end(first, name):
+    with linked() as ends:
+        cheat, honest = ends if first else reversed(ends)
+        cheat.send(b"one more")
+        cheat.say_bye()
+        with pytest.raises(ProtocolError, match=f"^{name}: sent more than the protocol asks for"):
+            Session({name: honest}, timeout=10).close()

@@ -343,14 +343,14 @@ def test_who_breaks_the_protocol_is_blamed(
 
 @pytest.mark.parametrize(
     ("cheater", "kind", "blamed"),
-    [("host1", OwnIds, "guest"), ("guest", RelayedIds, "guest"), ("host2", ShuffledIds, "host2")],
+    [("host1", OwnIds, "host1"), ("guest", RelayedIds, "guest"), ("host2", ShuffledIds, "host2")],
 )
 @pytest.mark.parametrize("value", [255, 0])
 def test_who_brought_a_point_that_is_none_is_blamed(
     cheater: str, kind: type[Message], blamed: str, value: int
 ) -> None:
     roles = several_roles(*LISTED)
-    with pytest.raises(ProtocolError, match="cannot be raised: point 3 is the identity or no") as caught:
+    with pytest.raises(ProtocolError, match="is the identity or no group element") as caught:
         run_in_memory(roles | {cheater: tampered(roles[cheater], kind, points_set(3, value))})
     assert caught.value.peer == blamed
 

@@ -12,7 +12,9 @@ uniform whatever P is.  The party alone learns P.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -22,7 +24,7 @@ from vfl.crypto.modular import Residues, from_ints, to_ints, width_of
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, Encrypted, PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
-from vfl.errors import ContractError, SecurityError
+from vfl.errors import ContractError, ProtocolError, SecurityError
 from vfl.wire.flow import Peer
 from vfl.wire.message import Disclosed, Message
 
@@ -49,7 +51,7 @@ class MaskedPlaintexts:
     def from_wire(cls, header: dict[str, int | str], data: bytes) -> Self:
         """Rebuild; raise ValueError on bytes that are no whole residues."""
         width = header.get("width")
-        if not isinstance(width, int) or not 0 < width <= 4096 or len(data) % width:
+        if type(width) is not int or not 0 < width <= 4096 or len(data) % width or len(header) != 1:
             raise ValueError("masked plaintexts are cut short")
         return cls(np.frombuffer(data, np.uint8).reshape(-1, width))
 
@@ -93,8 +95,9 @@ async def share_key(private: PrivateKey, *, parties: tuple[Peer, ...]) -> None:
 
 async def receive_key(bits: int, *, arbiter: Peer) -> int:
     """Return the modulus, which must have the bits that were agreed."""
-    n = int.from_bytes((await arbiter.receive(SharedKey)).modulus.tobytes(), "big")
-    if n.bit_length() != bits:
+    modulus = (await arbiter.receive(SharedKey)).modulus
+    n = int.from_bytes(modulus.tobytes(), "big")
+    if n.bit_length() != bits or modulus.shape != (-(-bits // 8),):
         raise SecurityError(arbiter.name, f"sent a key of {n.bit_length()} bits, {bits} were agreed")
     return n
 
@@ -115,19 +118,25 @@ async def learn(
     masks = [rng.below(key.n) for _ in range(packing.plaintexts)]
     masked = key.randomise(key.add(packed, key.lift(masks)), rng)
     await arbiter.send(MaskedSums(masked, packing.count, packing.bits))
-    answer = to_ints((await arbiter.receive(DecryptedSums)).values.residues)
-    if len(answer) != len(masks) or any(v >= key.n for v in answer):
+    got = await arbiter.receive(DecryptedSums)
+    answer, said = to_ints(got.values.residues), (got.sums, got.bits)
+    if len(answer) != len(masks) or any(v >= key.n for v in answer) or said != (packing.count, packing.bits):
         raise arbiter.blame("sent other decryptions than were asked for")
     plain = [(v - r) % key.n for v, r in zip(answer, masks, strict=True)]
-    return unpacked(plain, packing, source or arbiter)
+    return unpacked(plain, packing, partial(misled, source, arbiter) if source else arbiter.blame)
 
 
-def unpacked(plain: list[int], packing: Packing, source: Peer) -> list[int]:
-    """Return the sums in plaintexts; `source`: the peer to be named if they are no sums."""
+def unpacked(plain: list[int], packing: Packing, blame: Callable[[str], ProtocolError]) -> list[int]:
+    """Return the sums in plaintexts; `blame`: who is to be named if they are no sums."""
     try:
         return packing.unpack(plain)
     except OverflowError as error:
-        raise source.blame(f"sent what holds no sums: {error}") from None
+        raise blame(f"sent what holds no sums: {error}") from None
+
+
+def misled(source: Peer, arbiter: Peer, what: str) -> ProtocolError:
+    """Return the error for what only the source or the arbiter can have done: it names both."""
+    return source.blame(f"{what}; or {arbiter.name} decrypted something else")
 
 
 class Quota:

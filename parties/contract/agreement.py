@@ -29,6 +29,9 @@ from vfl.wire.message import Message
 LONGEST = 300
 """Letters of a refusal that are shown."""
 
+LONGEST_DOCUMENT = 1 << 14
+"""Letters of an approval that are passed on: those of all parties fit in one message."""
+
 
 @dataclass(frozen=True, slots=True)
 class OwnApproval(Message):
@@ -75,6 +78,8 @@ async def guest(mandate: Authority, *, parties: tuple[Peer, ...]) -> ContractErr
     refusal = _refusal(mandate.own_document)
     for peer in parties:
         own = await peer.receive(OwnApproval)
+        if len(own.document) > LONGEST_DOCUMENT:
+            raise peer.blame(f"sent an approval of {len(own.document)} letters")
         documents[peer.name] = own.document
         refusal = refusal or _refused(peer, own.refusal)
     refusal = refusal or _refusal(lambda: mandate.check(documents))

@@ -92,12 +92,7 @@ class Ciphertexts(_Encrypted):
     def from_wire(cls, header: dict[str, int | str], data: bytes) -> Self:
         """Rebuild; whether they belong to a key is for `PublicKey.check` to say."""
         key, width = header.get("key"), header.get("width")
-        if (
-            not isinstance(key, str)
-            or not isinstance(width, int)
-            or not 0 < width <= 4096
-            or len(header) != 2
-        ):
+        if type(key) is not str or type(width) is not int or not 0 < width <= 4096 or len(header) != 2:
             raise ValueError("not a ciphertext header")
         if len(data) % width:
             raise ValueError("ciphertexts are cut short")
@@ -125,7 +120,7 @@ class PublicKey:
     modular: Modular = field(default_factory=Gmp)
     randomiser_bits: int = 0  # 0: half the bits of n
     minimum_bits: int = MINIMUM_BITS
-    source: str = "public key"
+    source: str = "this party"
     """Who made the key: named in errors."""
 
     def __post_init__(self) -> None:
@@ -263,7 +258,7 @@ class PublicKey:
     def check(self, c: Ciphertexts, count: int, sender: str) -> None:
         """Raise SecurityError, which names the sender, unless these are `count` valid ciphertexts."""
         if c.key != self.fingerprint or c.pairs.shape[1] != self.width:
-            raise SecurityError(sender, "sent ciphertexts under another key")
+            raise SecurityError(sender, f"sent ciphertexts under another key than the one of {self.source}")
         if len(c) != count:
             raise SecurityError(sender, f"sent {len(c)} ciphertexts, {count} were expected")
         if not all_below(c.pairs.reshape(-1, self.width // 2), self.n):

@@ -14,12 +14,13 @@ how many rows and events each anonymous bin holds, and returns each bin's WOE if
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.arbitration import Quota, learn
+from vfl.arbitration import Quota, learn, misled
 from vfl.crypto.fixed_point import bits_for
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
@@ -81,7 +82,7 @@ async def guest(
     others, total = rows - events, int(y.sum())
     by_column = np.add.reduceat(events, np.concatenate([[0], ends[:-1]]))
     if (events < 0).any() or (others < 0).any() or (by_column != total).any():
-        raise host.blame("sent sums that are no event counts")
+        raise misled(host, arbiter, "sent sums that are no event counts")
     for k in np.flatnonzero(np.minimum(events, others) < SMALL_CLASS):
         column = int(np.searchsorted(ends, k, side="right")) + 1
         gates.refuse("small_bins", f"{host.name} column {column}", "a bin has fewer than 5 rows of a class")
@@ -104,8 +105,8 @@ async def _binned_labels(
         or sizes.ndim != 1
         or not len(rows)
         or sizes.sum() != len(rows)
-        or rows.min() < 1
-        or sizes.min() < 1
+        or not 1 <= rows.min() <= rows.max() <= n
+        or not 1 <= sizes.min() <= sizes.max() <= len(rows)
     ):
         raise host.blame("sent bins that do not add up")
     ends = np.cumsum(sizes)
@@ -142,7 +143,7 @@ async def host(
     if not told:
         return []
     values = (await guest.receive(WoeValues)).values
-    if values.shape != (packing.count,) or not np.isfinite(values).all():
+    if values.shape != (packing.count,) or not (np.abs(values) <= 2 * math.log(2 * n + 1)).all():
         raise guest.blame("sent other WOE values than there are bins")
     tables = []
     for o, v, size in zip(order, np.split(values, np.cumsum(sizes)[:-1]), slots, strict=True):

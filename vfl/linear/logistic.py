@@ -39,7 +39,7 @@ from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.linear.columns import Columns
 from vfl.linear.lbfgs import Lbfgs
-from vfl.linear.sigmoid import MAX_DEGREE, Interval, Polynomial, declared_range
+from vfl.linear.sigmoid import MAX_DEGREE, STRAIGHT, Interval, Polynomial, declared_range
 from vfl.steps import FORGOTTEN, Steps
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
@@ -51,6 +51,13 @@ Report = Callable[[int, int, float], None]
 
 BLOCK = 4096
 STEP = "fit"
+
+MAX_LOGIT = 1e3
+"""Size of a logit beyond which a peer has led the fit astray: e^-1000 is no probability."""
+
+MAX_PRODUCT = 1e100
+"""Size of an inner product of gradients that no fit comes near."""
+
 FIRST_ERROR = 1e-3
 """Error of the first gradient's sigmoid; later ones follow the gradient's norm down."""
 
@@ -163,9 +170,10 @@ async def guest(
             columns.logit, y, polynomial, key=key, rng=rng, host=host, report=report, gradient=len(degrees)
         )
         products = await columns.gradient(r, key=key, rng=rng, arbiter=arbiter, source=host)
-        step = optimiser.step(products + await _products(len(products), host))
+        products += await _products(len(products), host)
+        step = optimiser.step(products)
         await host.send(Step(step))
-        content = columns.move(step) <= rules.tolerance
+        content = _moved(columns, step, host) <= rules.tolerance
         content = (await host.receive(Content)).content and content
         go_on = not content and len(degrees) < rules.max_iter
         for peer in (host, arbiter):
@@ -200,7 +208,7 @@ async def host(
         step = (await guest.receive(Step)).coefficients
         if step.shape != products.shape or not np.isfinite(step).all():
             raise guest.blame("sent a step of another length")
-        content = columns.move(step) <= rules.tolerance
+        content = _moved(columns, step, guest) <= rules.tolerance
         await guest.send(Content(content))
         go_on = (await guest.receive(Verdict)).go_on
         if go_on and len(degrees) >= rules.max_iter:
@@ -233,7 +241,7 @@ async def arbiter(
 
 async def _agree(a: Vector, error: float, rules: Rules, host: Peer) -> Polynomial:
     declared = await host.receive(LogitRange)
-    if not -1e3 < declared.lo < declared.hi < 1e3:
+    if not -MAX_LOGIT < declared.lo < declared.hi < MAX_LOGIT:
         raise host.blame("declared an impossible range of logits")
     if rules.taylor:
         polynomial = Polynomial.taylor(declared.lo, declared.hi)
@@ -248,7 +256,7 @@ async def _accept(b: Vector, guest: Peer) -> Polynomial:
     lo, hi = declared_range(b)
     await guest.send(LogitRange(lo, hi))
     how = await guest.receive(Approximation)
-    if not (1 <= how.degree <= MAX_DEGREE and how.spread >= 1 and lo <= how.centre <= hi):
+    if not (1 <= how.degree <= MAX_DEGREE and 1 <= how.spread <= STRAIGHT and lo <= how.centre <= hi):
         raise guest.blame("asked for powers outside of the agreed limits")
     return Polynomial(Interval(lo, hi, how.centre, how.spread), how.degree)
 
@@ -297,9 +305,19 @@ async def _fetch_residuals(
 
 async def _products(count: int, host: Peer) -> Vector:
     theirs = (await host.receive(GradientProducts)).values
-    if theirs.shape != (count,) or not np.isfinite(theirs).all():
+    # The last is the square of a length; beyond the limit, sums of products would overflow.
+    if theirs.shape != (count,) or not (np.abs(theirs) < MAX_PRODUCT).all() or theirs[-1] < 0:
         raise host.blame("sent other gradient products than there are gradients")
     return theirs
+
+
+def _moved(columns: Columns, step: Vector, peer: Peer) -> float:
+    """Take a step that a peer had a part in; return the largest change of a coefficient."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        change = columns.move(step)
+        if not (np.abs(columns.logit) < MAX_LOGIT).all():
+            raise peer.blame("made a step that leads to impossible logits")
+    return change
 
 
 def _blocks(n: int) -> list[slice]:

@@ -37,6 +37,9 @@ MAX_DEGREE = 64
 STRAIGHT = 1e6
 """A spread so large that the map is linear."""
 
+STEEPEST = 18.0
+"""Largest argument whose tanh a float64 tells from 1."""
+
 _SPREADS = (1.25, 1.5, 2.0, 3.0, 5.0, 100.0)
 _CENTRES = 9
 
@@ -152,6 +155,7 @@ def approximation_for(a: Vector, lo: float, hi: float, error: float) -> tuple[In
 
 
 def _maps(lo: float, hi: float) -> Iterator[Interval]:
-    for spread in _SPREADS:
+    # Where tanh rounds to 1 it has no inverse; the last spread serves any range that is accepted.
+    for spread in (s for s in _SPREADS if hi - lo < 2 * STEEPEST * s):
         for centre in np.linspace(lo, hi, _CENTRES):
             yield Interval(lo, hi, float(centre), spread)

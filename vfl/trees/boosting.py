@@ -290,9 +290,9 @@ class Joint:
         try:
             sums = self.slot.split(values).reshape(len(totals), layout.slots, 2)
         except OverflowError as error:
-            raise peer.blame(f"sent what holds no histogram: {error}") from None
+            raise self.opener.blame(peer, f"sent what holds no histogram: {error}") from None
         if not layout.adds_up(sums, totals):
-            raise peer.blame("sent a histogram that does not add up to its node")
+            raise self.opener.blame(peer, "sent a histogram that does not add up to its node")
         return sums
 
     async def divide(self, splits: list[dict[int, Split]], rows: dict[int, Rows]) -> dict[int, Mask]:
@@ -364,7 +364,7 @@ class Bench:
     async def level(self) -> dict[int, Split]:
         """Sum the nodes of one level, and divide those that the host's columns split."""
         asked = await self.guest.receive(Nodes)
-        nodes: list[int] = asked.nodes.ravel().tolist()
+        nodes: list[int] = asked.nodes.tolist() if asked.nodes.ndim == 1 else []
         try:
             self._members.place(nodes, asked.place)
         except ValueError as error:

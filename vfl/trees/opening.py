@@ -14,10 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from vfl.arbitration import Quota, learn, unpacked
+from vfl.arbitration import Quota, learn, misled, unpacked
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
+from vfl.errors import ProtocolError
 from vfl.steps import FORGOTTEN, Steps
 from vfl.trees.gradients import Slot
 from vfl.trees.grow import Rules
@@ -42,6 +43,10 @@ class Opener(Protocol):
         """Return the sums."""
         ...
 
+    def blame(self, source: Peer, what: str) -> ProtocolError:
+        """Return the error for sums of this source that cannot be."""
+        ...
+
     async def close(self) -> None:
         """Ask for nothing more."""
         ...
@@ -60,6 +65,10 @@ class ByArbiter:
         await self.arbiter.send(Another(True))
         return await learn(packed, packing, key=self.key, rng=self.rng, arbiter=self.arbiter, source=source)
 
+    def blame(self, source: Peer, what: str) -> ProtocolError:
+        """Name the source, and the arbiter that may have decrypted something else."""
+        return misled(source, self.arbiter, what)
+
     async def close(self) -> None:
         """Let the arbiter go."""
         await self.arbiter.send(Another(False))
@@ -73,7 +82,11 @@ class ByOwnKey:
 
     async def open(self, packed: Ciphertexts, packing: Packing, *, source: Peer) -> list[int]:
         """Return the sums."""
-        return unpacked(self.private.decrypt(packed), packing, source)
+        return unpacked(self.private.decrypt(packed), packing, source.blame)
+
+    def blame(self, source: Peer, what: str) -> ProtocolError:
+        """Name the source."""
+        return source.blame(what)
 
     async def close(self) -> None:
         """Nobody waits."""

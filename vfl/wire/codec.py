@@ -141,7 +141,7 @@ def _flags(data: bytes, size: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
     bits = np.unpackbits(np.frombuffer(data, np.uint8))
     if bits[size:].any():
         raise ValueError("bits beyond the last flag")
-    return bits[:size].astype(bool)
+    return bits[:size].view(np.bool_)
 
 
 def _scalar(name: str, hint: Any, value: Any) -> Any:

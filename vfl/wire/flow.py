@@ -13,10 +13,14 @@ from typing import Any, TypeVar
 
 from vfl.errors import ProtocolError
 from vfl.wire.codec import WrongKindError, decode
+from vfl.wire.frames import printable
 from vfl.wire.message import Message
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Message)
+
+LONGEST = 200
+"""Characters of what is wrong with a message: it may hold some of the peer's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,11 @@ class Receive:
         try:
             return decode(self.kind, data)
         except WrongKindError as wrong:
-            raise ProtocolError(self.sender, f"sent {wrong}, expected {self.kind.__name__}") from None
+            what = f"sent {printable(str(wrong))}, expected {self.kind.__name__}"
+            raise ProtocolError(self.sender, what) from None
         except ValueError as error:
-            raise ProtocolError(self.sender, f"sent a malformed {self.kind.__name__}: {error}") from None
+            what = f"sent a malformed {self.kind.__name__}: {printable(str(error))[:LONGEST]}"
+            raise ProtocolError(self.sender, what) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ class Link:
         self._left = False
         self._closing = False
         self._holds_bye = False
+        self._surplus = False
         self._on_loss: Callable[[PeerError], None] | None = None
         self._over = threading.Event()
         threading.Thread(target=self._read, name=f"link to {peer}", daemon=True).start()
@@ -85,6 +86,11 @@ class Link:
     def broken(self) -> bool:
         """Whether the stream ended without a word of the peer's."""
         return isinstance(self._error, LostError)
+
+    @property
+    def unread(self) -> bool:
+        """Whether the peer has sent what nobody has asked for."""
+        return bool(self._inbox) or self._surplus
 
     def send(self, data: bytes, timeout: float = 600.0) -> None:
         """Send a message; return once the last of it waits in the outbox.
@@ -236,10 +242,12 @@ class Link:
     def _keep(self, message: bytes) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._held < INBOX_BYTES or self._closing)
-            if not self._closing:
-                self._inbox.append(message)
-                self._held += len(message) + MESSAGE_COST
-                self._changed.notify_all()
+            if self._closing:
+                self._surplus = True
+                return
+            self._inbox.append(message)
+            self._held += len(message) + MESSAGE_COST
+            self._changed.notify_all()
 
     def _hear_bye(self) -> None:
         with self._changed:

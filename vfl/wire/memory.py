@@ -7,18 +7,27 @@ network exchange the same bytes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vfl.errors import ProtocolError
 from vfl.wire.codec import encode
 from vfl.wire.flow import Receive, Role, Send, Sent
 from vfl.wire.ledger import Ledger
 from vfl.wire.message import Message
 
+Post = Callable[[str, str, bytes], Iterable[bytes]]
+"""Told who sends what to whom; yields the messages that arrive in its place."""
+
 
 class DeadlockError(Exception):
     """Every party waits for a message that nobody will send."""
+
+
+def faithful(_sender: str, _to: str, data: bytes) -> Iterable[bytes]:
+    """Let arrive what was sent."""
+    return (data,)
 
 
 @dataclass(slots=True)
@@ -31,11 +40,12 @@ class Transcript:
     wire: list[tuple[str, str, bytes]] = field(default_factory=list)
 
 
-def run_in_memory(roles: Mapping[str, Role[Any]]) -> Transcript:
+def run_in_memory(roles: Mapping[str, Role[Any]], post: Post = faithful) -> Transcript:
     """Run every role to its end; return their results and views.
 
     A view is all that a role sent and received, in its own order: what a log on its machine
-    would hold, and what a proof of its privacy would quantify over.
+    would hold, and what a proof of its privacy would quantify over.  Raises ProtocolError where a
+    role has sent more than its receiver asks for.
     """
     out = Transcript(views={n: [] for n in roles}, ledgers={n: Ledger() for n in roles})
     mail: dict[tuple[str, str], deque[bytes]] = {}
@@ -49,7 +59,7 @@ def run_in_memory(roles: Mapping[str, Role[Any]]) -> Transcript:
                 out.ledgers[name].record(step.to, step.message, len(data))
                 out.views[name].append(Sent(name, step.to, step.message))
                 out.wire.append((name, step.to, data))
-                mail.setdefault((name, step.to), deque()).append(data)
+                mail.setdefault((name, step.to), deque()).extend(post(name, step.to, data))
                 step = roles[name].send(None)
             waiting[name] = step
         except StopIteration as stop:
@@ -69,6 +79,9 @@ def run_in_memory(roles: Mapping[str, Role[Any]]) -> Transcript:
                 message = want.open(mail[want.sender, name].popleft())
                 out.views[name].append(Sent(want.sender, name, message))
                 advance(name, message)
+        for (sender, _), left in mail.items():
+            if left:
+                raise ProtocolError(sender, "sent more than the protocol asks for")
     finally:
         for role in roles.values():
             role.close()

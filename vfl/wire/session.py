@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from vfl.errors import ConfigError, DataError, LostError, PausedError, PeerError, VflError
+from vfl.errors import ConfigError, DataError, LostError, PausedError, PeerError, ProtocolError, VflError
 from vfl.wire.codec import encode
 from vfl.wire.flow import Receive, Role, Send
 from vfl.wire.lasting import Lasting
@@ -120,8 +120,16 @@ class Session:
                 link.close(self._timeout)
             except PeerError as error:
                 losses.append(error)
+        losses += self._surplus()
         if losses:
             raise losses[0]
+
+    def _surplus(self) -> list[PeerError]:
+        return [
+            ProtocolError(peer, "sent more than the protocol asks for")
+            for peer, link in self._links.items()
+            if link.unread
+        ]
 
     def _part(self) -> None:
         """Say bye to all at once, and again to whom was lost and is back: it may lack something."""
@@ -134,6 +142,8 @@ class Session:
             waiting |= {peer for peer, link in self._links.items() if not link.parted(0)}
             if waiting and time.monotonic() > deadline:
                 raise PeerError(min(waiting), f"did not part within {self._timeout:g} s")
+        for error in self._surplus():
+            raise error
 
     def _send(self, step: Send) -> None:
         data = encode(step.message)

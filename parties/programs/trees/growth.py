@@ -12,6 +12,7 @@ from typing import Any
 from parties.programs.run import Run
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts
+from vfl.errors import ProtocolError
 from vfl.steps import State, Steps
 from vfl.trees.grow import Ensemble
 from vfl.trees.opening import Opener
@@ -77,6 +78,10 @@ class Counted:
         """Return the sums."""
         self.sums[source.name] += packing.count
         return await self.opener.open(packed, packing, source=source)
+
+    def blame(self, source: Peer, what: str) -> ProtocolError:
+        """Return the error for sums of this source that cannot be."""
+        return self.opener.blame(source, what)
 
     async def close(self) -> None:
         """Ask for nothing more."""

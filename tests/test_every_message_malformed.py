@@ -1,0 +1,183 @@
+"""Whatever a party sends in place of any message of any protocol, the run ends and that party is named.
+
+Cases are made from the bytes of honest runs (`malformed`), for every message of every run of
+`protocol_runs`: replayed, swapped with the next to the same peer, dropped, and changed in every way.
+A part of them, drawn by seed, is tried each time; VFL_EVERY_CASE=1 tries all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from malformed import Parts, changes
+from protocol_runs import RUNS, Roles
+
+from psi import ecdh, several
+from vfl.errors import ContractError, ProtocolError, VflError
+from vfl.features import woe
+from vfl.linear import logistic
+from vfl.trees import boosting
+from vfl.wire.flow import Receive, Role
+from vfl.wire.memory import DeadlockError, Transcript, run_in_memory
+from vfl.wire.message import Message, kind_name
+
+EVERY_CASE = bool(os.environ.get("VFL_EVERY_CASE"))
+PART = 150
+"""Cases of a run that are tried each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What arrives in place of messages of one sender, by their number on the wire."""
+
+    what: str
+    sender: str
+    arrives: dict[int, tuple[bytes, ...]]
+    plausible: bool = False
+    kind: type[Message] | None = None
+    """Where one message arrives for one: its kind.  Most need not be run to be known as malformed."""
+
+
+@pytest.fixture(autouse=True)
+def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let rows and ids travel in several messages."""
+    for module in (logistic, woe, boosting):
+        monkeypatch.setattr(module, "BLOCK", 45)
+    for module in (ecdh, several):
+        monkeypatch.setattr(module, "CHUNK", 3)
+
+
+def cases(honest: Transcript, rng: np.random.Generator) -> Iterator[Case]:
+    """Yield every case of a run."""
+    wire, classes = honest.wire, {kind_name(k): k for k in map(type, messages(honest))}
+    kinds = {Parts.of(data).kind: data for _, _, data in wire}
+    for at, (sender, to, data) in enumerate(wire):
+        kind = Parts.of(data).kind
+        name = f"{sender} -> {to}: {kind.rpartition('.')[2]} ({at})"
+        # One message twice can be two honest ones, where several of a kind follow each other.
+        yield Case(f"{name} replayed", sender, {at: (data, data)})
+        yield Case(f"{name} dropped", sender, {at: ()})
+        later = [k for k in range(at + 1, len(wire)) if wire[k][:2] == (sender, to)]
+        if later and wire[later[0]][2] != data:
+            alike = Parts.of(wire[later[0]][2]).kind == kind
+            yield Case(f"{name} after the next", sender, {at: (), later[0]: (wire[later[0]][2], data)}, alike)
+        others = [other for k, other in kinds.items() if k != kind]
+        for change in changes(data, others, rng):
+            if change.data == data:
+                continue
+            yield Case(f"{name} {change.what}", sender, {at: (change.data,)}, change.plausible, classes[kind])
+
+
+def messages(run: Transcript) -> Iterator[Message]:
+    """Yield all messages of a run."""
+    return (sent.message for view in run.views.values() for sent in view)
+
+
+def outcome(make: Callable[[], Roles], case: Case) -> str:
+    """Try a case; return how it ended, "bad: ..." where it may not end so."""
+    if case.kind is not None:
+        ((data,),) = case.arrives.values()
+        try:
+            Receive(case.sender, case.kind).open(data)
+        except ProtocolError:
+            return "malformed"
+        except Exception as error:
+            return f"bad: {type(error).__name__}: {error}"
+    roles, sent = make(), iter(range(10**6))
+
+    def post(_sender: str, _to: str, data: bytes) -> Iterable[bytes]:
+        return case.arrives.get(next(sent), (data,))
+
+    try:
+        run = run_in_memory({n: silenced(r) if n == case.sender else r for n, r in roles.items()}, post)
+    except VflError as error:
+        if blames(error, case.sender):
+            return "blamed"
+        if isinstance(error, ContractError) and error.where == "alignment":
+            return "refused"
+        if "cannot be raised" in str(error) and error.where == "guest":
+            return "carried"
+        return f"bad: {type(error).__name__}: {error}"
+    except DeadlockError as error:
+        if awaits(str(error), case.sender):
+            return "awaited"
+        return "dismissed" if case.plausible and dismissed(str(error)) else f"bad: {error}"
+    except Exception as error:
+        return f"bad: {type(error).__name__}: {error}"
+    if any(isinstance(r, VflError) and blames(r, case.sender) for r in run.results.values()):
+        return "blamed"
+    return "ended" if case.plausible else "bad: ended"
+
+
+async def silenced(role: Role[Any]) -> Any:
+    """The role of the cheater, whose own complaints are of no interest."""
+    try:
+        return await role
+    except VflError:
+        return None
+
+
+def blames(error: VflError, cheater: str) -> bool:
+    """Tell whether an error names the cheater."""
+    return re.search(rf"\b{cheater}\b", str(error)) is not None
+
+
+def waiters(deadlock: str) -> dict[str, str]:
+    """Return who waits for whom."""
+    return dict(re.findall(r"(\w+) waits for \w+ of (\w+)", deadlock))
+
+
+def dismissed(deadlock: str) -> bool:
+    """Tell whether all wait for one who is done: the cheater told it that the run was over, and others not.
+
+    They name that one, who did as it was told: of what the guest says to the arbiter the host knows nothing.
+    """
+    waits = waiters(deadlock)
+    return len(set(waits.values())) == 1 and not waits.keys() & set(waits.values())
+
+
+def awaits(deadlock: str, cheater: str) -> bool:
+    """Tell whether who waits for whom leads everybody to the cheater."""
+    waits = waiters(deadlock)
+    for name in waits:
+        met = {name}
+        while name in waits and name != cheater and waits[name] not in met:
+            name = waits[name]
+            met.add(name)
+        if cheater not in met:
+            return False
+    return True
+
+
+def chosen(all_cases: list[Case], rng: np.random.Generator) -> list[Case]:
+    """Return the cases to try."""
+    if EVERY_CASE:
+        return all_cases
+    return [all_cases[k] for k in rng.choice(len(all_cases), min(PART, len(all_cases)), replace=False)]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "run"),
+    [(protocol, run) for protocol, runs in RUNS.items() for run in range(len(runs))],
+    ids=lambda v: v.__name__ if isinstance(v, ModuleType) else str(v),
+)
+def test_whoever_sends_anything_else_is_named_and_nobody_fails(protocol: ModuleType, run: int) -> None:
+    make, rng = RUNS[protocol][run], np.random.default_rng(run)
+    honest = run_in_memory(make())
+    ends: Counter[str] = Counter()
+    bad = []
+    for case in chosen(list(cases(honest, rng)), rng):
+        end = outcome(make, case)
+        ends[end.partition(":")[0]] += 1
+        if end.startswith("bad"):
+            bad.append(f"{case.what}: {end}")
+    print(f"{protocol.__name__} {run}: {dict(ends)}")
+    assert not bad, f"{len(bad)} cases\n" + "\n".join(bad)
