@@ -30,7 +30,7 @@ from vfl.wire.memory import DeadlockError, Transcript, run_in_memory
 from vfl.wire.message import Message, kind_name
 
 EVERY_CASE = bool(os.environ.get("VFL_EVERY_CASE"))
-PART = 150
+PART = 500
 """Cases of a run that are tried each time."""
 
 

@@ -154,7 +154,7 @@ BLAMED: dict[str, tuple[str, type[Message], Change, str]] = {
         "host",
         BinnedLabels,
         lambda m: replace(m, bins=np.array([2**62, 2**62, 2**62, 2**62 + 6])),
-        "do not hold the training rows",
+        "do not add up",
     ),
     "rows beside the training": (
         "host",
