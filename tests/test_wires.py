@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from hostile import KEY, PRIVATE, ciphertexts, integers
-from protocol_runs import HOST, ROWS, Y, logistic_roles, woe_roles
+from protocol_runs import GUEST, HOST, ROWS, Y, logistic_roles, woe_roles
 from seeded import Seeded
 
 from vfl.crypto.paillier import Ciphertexts
@@ -77,6 +77,12 @@ def test_what_travels_decrypts_with_python_paillier() -> None:
 # --- the promise broken, and noticed ---
 
 
+async def takes(messages: int) -> None:
+    """A host that takes so many messages."""
+    for _ in range(messages):
+        await GUEST.receive(EncryptedLabels)
+
+
 def test_what_is_not_randomised_cannot_be_sent() -> None:
     async def guest() -> None:
         await HOST.send(EncryptedLabels(KEY.lift(Y.tolist())))  # type: ignore[arg-type]
@@ -89,7 +95,7 @@ def test_labels_disguised_as_ciphertexts_would_be_noticed() -> None:
     async def guest() -> None:
         await HOST.send(EncryptedLabels(ciphertexts([1 + int(v) * KEY.n for v in Y])))
 
-    seen = on_the_wires([run_in_memory({"guest": guest()})])
+    seen = on_the_wires([run_in_memory({"guest": guest(), "host": takes(1)})])
     assert len(seen) == ROWS
     assert all(map(opens_itself, seen))
 
@@ -105,7 +111,7 @@ def test_a_randomness_that_repeats_itself_would_be_noticed() -> None:
     async def guest() -> None:
         await HOST.send(EncryptedLabels(KEY.encrypt(np.array([0, 1, 0]), Stuck(1))))
 
-    seen = on_the_wires([run_in_memory({"guest": guest()})])
+    seen = on_the_wires([run_in_memory({"guest": guest(), "host": takes(1)})])
     assert len(set(seen)) < len(seen)
 
 
@@ -115,5 +121,5 @@ def test_a_ciphertext_passed_on_as_it_came_would_be_noticed() -> None:
         await HOST.send(EncryptedLabels(labels))
         await HOST.send(EncryptedLabels(labels[1:]))
 
-    seen = on_the_wires([run_in_memory({"guest": passes_on()})])
+    seen = on_the_wires([run_in_memory({"guest": passes_on(), "host": takes(2)})])
     assert len(set(seen)) == len(seen) - 1
