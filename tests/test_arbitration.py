@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hostile import INVALID, KEY, OTHER, PRIVATE, forged, tampered, with_ciphertexts
+from hostile import INVALID, KEY, OTHER, PRIVATE, ciphertexts, forged, integers, tampered, with_ciphertexts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare, kstest
@@ -143,6 +143,8 @@ ARBITERS_CHEATS = {
     "none": lambda m: replace(m, values=MaskedPlaintexts(m.values.residues[:0])),
     "one more": lambda m: replace(m, values=residues([*to_ints(m.values.residues), 1])),
     "N": lambda m: replace(m, values=residues([*to_ints(m.values.residues)[1:], KEY.n])),
+    "of other sums": lambda m: replace(m, sums=m.sums - 1),
+    "of other bits": lambda m: replace(m, bits=m.bits + 1),
     "narrow": lambda m: replace(m, values=MaskedPlaintexts(m.values.residues.reshape(-1, 8))),
     "wide": lambda m: replace(m, values=MaskedPlaintexts(m.values.residues.reshape(1, -1))),
 }
@@ -196,6 +198,19 @@ def test_decryptions_beyond_the_quota_are_refused_by_name() -> None:
     with pytest.raises(ContractError, match=r"^party: asked for more decryptions than agreed"):
         run_in_memory(both([1] * 24, Seeded(1), quota=1))
     assert run_in_memory(both([1] * 24, Seeded(1), quota=2)).results["party"] == [1] * 24
+
+
+@pytest.mark.parametrize(("quota", "times"), [(2, 3), (5, 6)])
+def test_one_ciphertext_asked_for_again_and_again_is_counted_each_time(quota: int, times: int) -> None:
+    one = KEY.randomise(KEY.lift([1]), Seeded(1))
+    repeated = MaskedSums(ciphertexts(integers(one) * times), times, KEY.n.bit_length() - 2)
+
+    async def asks() -> None:
+        await ARBITER.send(repeated)
+        await ARBITER.receive(DecryptedSums)
+
+    with pytest.raises(ContractError, match=r"^party: asked for more decryptions than agreed"):
+        run_in_memory({"party": asks(), "arbiter": Quota(quota).answer(PRIVATE, party=PARTY)})
 
 
 def test_a_quota_is_spent_over_all_requests_of_a_party() -> None:

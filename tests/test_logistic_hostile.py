@@ -43,6 +43,7 @@ LIMITS = "asked for powers outside of the agreed limits"
 RANGE = "declared an impossible range of logits"
 PRODUCTS = "sent other gradient products than there are gradients"
 STEP = "sent a step of another length"
+ASTRAY = "made a step that leads to impossible logits"
 ANSWER = "sent other decryptions than were asked for"
 
 BLAMED: dict[str, tuple[str, type[Message], Change, str]] = {
@@ -88,6 +89,20 @@ BLAMED: dict[str, tuple[str, type[Message], Change, str]] = {
         PRODUCTS,
     ),
     "a table of products": ("host", GradientProducts, lambda m: GradientProducts(m.values[None]), PRODUCTS),
+    "a length below nought": (
+        "host",
+        GradientProducts,
+        lambda m: GradientProducts(np.append(m.values[:-1], -1e9)),
+        PRODUCTS,
+    ),
+    "products that overflow": (
+        "host",
+        GradientProducts,
+        lambda m: GradientProducts(m.values + 1e200),
+        PRODUCTS,
+    ),
+    "a step beyond all logits": ("guest", Step, lambda m: Step(m.coefficients - 1e9), ASTRAY),
+    "a step that overflows": ("guest", Step, lambda m: Step(m.coefficients * 0 - 1e308), ASTRAY),
     "a long step": ("guest", Step, lambda m: Step(np.append(m.coefficients, 1.0)), STEP),
     "no step": ("guest", Step, lambda m: Step(m.coefficients[:0]), STEP),
     "a step that is none": ("guest", Step, lambda m: Step(m.coefficients * np.nan), STEP),

@@ -150,6 +150,12 @@ BLAMED: dict[str, tuple[str, type[Message], Change, str]] = {
         lambda m: replace(m, bins=np.array([0, 3, 3])),
         "do not add up",
     ),
+    "rows that overflow": (
+        "host",
+        BinnedLabels,
+        lambda m: replace(m, rows=np.full(len(m.rows), 2**63 - 1)),
+        "do not add up",
+    ),
     "sizes that overflow": (
         "host",
         BinnedLabels,
