@@ -44,6 +44,8 @@ COMMANDS = (
     ["local"],
     ["check"],
     ["init"],
+    ["peers"],
+    ["peers", "add"],
     ["approve"],
     ["job"],
     ["job", "show"],
@@ -91,7 +93,8 @@ def replace(folder: Path, directive: str) -> None:
 
 def masked(text: str) -> list[str]:
     """Return lines without what differs from run to run."""
-    return [re.sub(r"[0-9a-f]{64}", "...", line) or "." for line in text.splitlines()]
+    digits = r"[0-9a-f]{64}|([0-9a-f]{4} ){7}[0-9a-f]{4}"
+    return [re.sub(digits, "...", line) or "." for line in text.splitlines()]
 
 
 @pytest.mark.parametrize("session", sorted(SESSIONS.glob("*.txt")), ids=lambda path: path.stem)
@@ -175,16 +178,15 @@ def test_the_files_that_init_writes_fit_together(tmp_path: Path) -> None:
     job = tmp_path / "job.yaml"
     text = job.read_text(encoding="utf-8").replace("min_intersection: 100", "min_intersection: 5")
     job.write_text(text.replace("allow: []", "allow: [few_events]"), encoding="utf-8")
-    done = vfl(["check", "job.yaml", "--format", "json"], tmp_path)
+    for peer in ("host", "arbiter"):
+        known = ["peers", "add", "job.yaml", f"{peer}.crt", "--dial", f"{peer}:1", "--party", "guest.yaml"]
+        assert vfl(known, tmp_path).returncode == 0
+    done = vfl(["check", "job.yaml", "--party", "guest.yaml", "--format", "json"], tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["pinned"] == ["guest"]
-    assert [(p["party"], p["identity"]) for p in found["parties"]] == [
-        ("arbiter", "not pinned"),
-        ("guest", "pinned"),
-        ("host", "not pinned"),
-    ]
-    pin = re.search("[0-9a-f]{64}", job.read_text(encoding="utf-8"))
+    assert found["pinned"] == ["arbiter", "guest", "host"]
+    assert [(p["party"], p["identity"]) for p in found["parties"]] == [("guest", "pinned")]
+    pin = re.search("[0-9a-f]{64}", job.read_text(encoding="utf-8"))  # the guest's own
     assert pin
     job.write_text(job.read_text(encoding="utf-8").replace(pin[0], "0" * 64), encoding="utf-8")
     done = vfl(["check", "job.yaml", "--party", "guest.yaml"], tmp_path)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from parties.cli.tables import table
-from parties.cli.voice import Format, FormatOption, results
+from parties.cli.voice import Format, FormatOption, results, say
 
 
 def add_to(application: typer.Typer) -> None:
@@ -45,6 +45,8 @@ def check(
         "parties": found,
     }
     results(values, form, _lines)
+    if len(paths) == 1 and len(values["pinned"]) == len(agreed.parties):
+        say(f"next: vfl approve {job} --party {paths[0]}")
 
 
 def _lines(values: dict[str, Any]) -> Iterator[str]:

@@ -23,6 +23,12 @@ PartyOption = Annotated[
     typer.Option("--party", metavar="FILE", help="The party's own file.  [default: the only one beside JOB]"),
 ]
 
+NEXT = {
+    "guest": "once the others serve: vfl guest train {files}",
+    "host": "vfl host serve {files}",
+    "arbiter": "vfl arbiter serve {files}",
+}
+
 job_commands = typer.Typer(
     help="Read a contract, see who approved it, withdraw.",
     epilog="\b\nExample:\n  vfl job status job.yaml --party bank.yaml",
@@ -74,6 +80,9 @@ def approve(
     values = terms.model_dump(mode="json") | {"file": str(path)}
     last = f"{own.party} approves this until {terms.expires}, for {terms.runs} runs at most: {path}"
     results(values, form, lambda _: [*words, "", last])
+    role = agreed.parties[own.party].role
+    files = f"{job} --party {party or own_file(job, agreed)}"
+    say(f"next: {NEXT[role].format(files=files)}")
 
 
 @job_commands.command("show", epilog="\b\nExample:\n  vfl job show job.yaml")
@@ -145,10 +154,11 @@ def opened(job_path: Path, party_path: Path | None) -> tuple[Job, Party]:
 
     job = Job.load(job_path)
     _ = job.pins
-    return job, Party.load(party_path or _only_file(job_path, job), job)
+    return job, Party.load(party_path or own_file(job_path, job), job)
 
 
-def _only_file(job_path: Path, job: Job) -> Path:
+def own_file(job_path: Path, job: Job) -> Path:
+    """Return the one file of a party of the job that lies beside it."""
     paths = [job_path.parent / f"{name}.yaml" for name in sorted(job.parties)]
     found = [path for path in paths if path.exists()]
     if len(found) != 1:

@@ -21,7 +21,8 @@ def _beside(path: Path, info: ValidationInfo) -> Path:
     return Path(folder) / path.expanduser()
 
 
-def _address(text: str) -> str:
+def address(text: str) -> str:
+    """Return host:port if the text is one, else raise ValueError."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         raise ValueError(f'"{text[:60]}" is no address: host:port')
@@ -34,7 +35,7 @@ Place = Annotated[
     AfterValidator(_beside),
     PlainSerializer(lambda path: str(path.resolve()), when_used="json"),
 ]
-Address = Annotated[str, AfterValidator(_address)]
+Address = Annotated[str, AfterValidator(address)]
 
 
 class Data(Section):

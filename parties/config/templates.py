@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 _JOB = """\
-# What all parties agree on. Send this file to the others once it is filled in: every party
-# must hold the very same one. Every key and its default: configs/reference.yaml.
+# What all parties agree on: every party must hold the very same file. Fill it in, let
+# `vfl peers add` enter the others, then send it to them.
+# Every key and its default: configs/reference.yaml.
 vfl: 1
 job: our-scorecard
 purpose: "Probability of default of common customers, for credit decisions."
 
-parties: # fingerprints as `vfl init` prints them; null until you have the others'
+parties: # `vfl peers add` enters the others, with the fingerprints of their certificates
   {guest}:
     role: guest
     certificate: "{pin}"
-  host:
-    role: host
-    certificate: null
-  arbiter:
-    role: arbiter
-    certificate: null
 
 alignment: # how ids are made comparable
   strip: true
@@ -62,13 +59,13 @@ party: {name}
 
 _DATA = """
 data:
-  table: {name}.csv # CSV or Parquet, one row per customer
-  id: id # read as text
+  table: {table} # CSV or Parquet, one row per customer
+  id: {id} # read as text
 """
 
 _GUEST_DATA = """\
-  label: label # 1 = bad, 0 = good
-  split: null # a column with the values train and test; null trains on every row
+  label: {label} # 1 = bad, 0 = good
+  split: {split} # a column with the values train and test; null trains on every row
 """
 
 _COLUMNS = """\
@@ -77,29 +74,33 @@ _COLUMNS = """\
 """
 
 _LISTEN = """
-listen: 0.0.0.0:7443 # where the others reach this party
+listen: 0.0.0.0:{port} # where the others reach this party
 """
 
-_IDENTITY = """
+_REST = """
 identity:
   certificate: {name}.crt
   key: {name}.key
 
-peers: # the names are those of the job
-"""
-
-_PEER = """\
-  {name}:
-    dial: {dial}
-    certificate: {name}.crt
-"""
-
-_REST = """
 compute:
   processes: null # cores to use; null takes all
 
 out: runs # models, scores and reports
+
+# `vfl peers add` enters them.
+peers: {{}}
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What somebody says of a party before its file is made; texts as YAML writes them."""
+
+    table: str
+    id: str
+    label: str
+    split: str
+    port: int
 
 
 def job_text(guest: str, pin: str) -> str:
@@ -107,17 +108,12 @@ def job_text(guest: str, pin: str) -> str:
     return _JOB.format(guest=guest, pin=pin)
 
 
-def party_text(role: str, name: str) -> str:
-    """Return the file of a party: the guest dials the host and the arbiter, the host the arbiter."""
-    dialled = {"guest": ("host", "arbiter"), "host": ("arbiter",), "arbiter": ()}[role]
+def party_text(role: str, name: str, said: Answers) -> str:
+    """Return the file of a party, which knows no peers yet."""
     parts = [_HEAD.format(name=name)]
     if role != "arbiter":
-        parts += [_DATA.format(name=name), _GUEST_DATA if role == "guest" else "", _COLUMNS]
+        own = _DATA + (_GUEST_DATA if role == "guest" else "") + _COLUMNS
+        parts.append(own.format(table=said.table, id=said.id, label=said.label, split=said.split))
     if role != "guest":
-        parts.append(_LISTEN)
-    parts.append(_IDENTITY.format(name=name))
-    for peer in ("guest", "host", "arbiter"):
-        if peer != role:
-            dial = f"{peer}.example.org:7443" if peer in dialled else "null # it dials us"
-            parts.append(_PEER.format(name=peer, dial=dial))
-    return "".join([*parts, _REST])
+        parts.append(_LISTEN.format(port=said.port))
+    return "".join([*parts, _REST.format(name=name)])
