@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -53,6 +54,22 @@ def dial_free_port(
 ) -> Link:
     """Dial a port where no listener of ours is."""
     return dial(f"127.0.0.1:{port}", GUEST, peer, certificate, hello(), connect_timeout=timeout)
+
+
+def accept(listener: Listener, party: str = "guest", **wanted: str) -> Callable[[], Link]:
+    """Return the function that waits for a party."""
+    return partial(listener.accept, party, contract=CONTRACT, timeout=10, **wanted)
+
+
+@contextmanager
+def bound_port(*, listens: bool) -> Iterator[int]:
+    """Yield a port that answers no calls, or that answers them and then says nothing."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        if listens:
+            taken.listen()
+        port: int = taken.getsockname()[1]
+        yield port
 
 
 @contextmanager

@@ -24,6 +24,7 @@ def new(folder: Path) -> Journal:
 
 def again(journal: Journal, secret: bytes = SECRET) -> Journal:
     """Return the journal as it is found after its process was killed: nothing is closed."""
+    journal.settle()
     return Journal.open(journal.path, secret, os.urandom)
 
 
@@ -103,14 +104,46 @@ def test_steps_give_back_numbers_texts_bytes_and_arrays(tmp_path: Path) -> None:
     assert found.taken == {"host": 1}
 
 
-def test_what_a_peer_needs_no_more_is_dropped(tmp_path: Path) -> None:
+def test_what_a_peer_needs_no_more_is_dropped_with_the_next_checkpoint(tmp_path: Path) -> None:
     journal = new(tmp_path)
     for message in (b"0", b"1", b"2"):
         journal.keep("host", message)
-    journal.drop("host", 2)
+    journal.needless = lambda: {"host": 2}
+    journal.checkpoint("step", {})
     assert list(again(journal).stored("host", 2)) == [b"2"]
     with pytest.raises(ConfigError, match="host asks for what it said it had"):
         list(journal.stored("host", 1))
+    journal.needless = lambda: {"host": 3}
+    journal.checkpoint("step", {})
+    with pytest.raises(ConfigError, match="host asks for what it said it had"):
+        list(again(journal).stored("host", 2))
+
+
+def test_what_follows_a_write_comes_once_it_is_on_disk_and_in_order(tmp_path: Path) -> None:
+    journal = new(tmp_path)
+    seen: list[tuple[int, int]] = []
+
+    def look(k: int) -> None:
+        with sqlite3.connect(journal.path) as base:
+            (stored,) = base.execute("SELECT COUNT(*) FROM sent").fetchone()
+            seen.append((k, stored))
+
+    for k in range(1, 6):
+        assert journal.keep("host", bytes(k << 18), lambda k=k: look(k))
+    journal.settle()
+    assert [k for k, _ in seen] == [1, 2, 3, 4, 5]
+    assert all(stored >= k for k, stored in seen)
+
+
+def test_a_checkpoint_tells_what_had_been_taken_by_then(tmp_path: Path) -> None:
+    journal = new(tmp_path)
+    told: list[dict[str, int]] = []
+    journal.on_checkpoint = told.append
+    journal.took("host")
+    journal.checkpoint("step", {})
+    journal.took("host")
+    journal.settle()
+    assert told == [{"host": 1}]
 
 
 def test_a_file_is_for_its_owner_alone_and_tells_nothing_without_the_key(tmp_path: Path) -> None:
@@ -119,6 +152,7 @@ def test_a_file_is_for_its_owner_alone_and_tells_nothing_without_the_key(tmp_pat
     journal.keep("host", b"secret message")
     journal.checkpoint("step", {"coefficient": "secret state"})
     journal.keep("host", b"secret message")
+    journal.settle()
     assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(journal.path.parent.stat().st_mode) == 0o700
     on_disk = b"".join(path.read_bytes() for path in journal.path.parent.iterdir())
@@ -132,6 +166,7 @@ def test_a_blob_that_was_moved_or_changed_is_refused(tmp_path: Path) -> None:
     journal = new(tmp_path)
     journal.keep("host", b"a")
     journal.keep("host", b"b")
+    journal.settle()
     with sqlite3.connect(journal.path) as base:
         base.execute("UPDATE sent SET message = (SELECT message FROM sent WHERE number = 1) WHERE number = 0")
     with pytest.raises(ConfigError, match="was changed"):
@@ -147,15 +182,32 @@ def test_a_finished_run_leaves_what_it_was_and_nothing_else(tmp_path: Path) -> N
     found = again(journal)
     assert found.about == {"run": "r1", "state": "done"}
     assert found.state("step") is None
-    assert journal.path.stat().st_size < 1 << 16
+    assert journal.path.stat().st_size < 1 << 18
 
 
 def test_a_disk_that_takes_nothing_pauses_the_run(tmp_path: Path) -> None:
     journal = new(tmp_path)
-    journal._base.execute("PRAGMA max_page_count = 12")
+    journal._base.execute("PRAGMA max_page_count = 9")
     with pytest.raises(
         PausedError, match=r"journal\.db: cannot be written: database or disk is full"
     ) as full:
         journal.keep("host", bytes(1 << 20))
+        journal.settle()
     assert full.value.exit_code == 7
     assert "vfl resume" in full.value.hint
+
+
+def test_after_a_failure_nothing_is_written_and_nothing_follows(tmp_path: Path) -> None:
+    journal = new(tmp_path)
+    journal._base.execute("PRAGMA max_page_count = 9")
+    told: list[Exception] = []
+    followed: list[str] = []
+    journal.on_failure(told.append)
+    journal.keep("host", bytes(1 << 20), lambda: followed.append("too large"))
+    with pytest.raises(PausedError):
+        journal.settle()
+    with pytest.raises(PausedError):
+        journal.keep("host", b"", lambda: followed.append("small"))
+    journal.close()
+    assert not followed
+    assert [type(error) for error in told] == [PausedError]

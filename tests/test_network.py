@@ -10,8 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -24,7 +22,9 @@ from network_fixtures import (
     QUIETLY_REFUSED,
     SENDS_A_PART,
     SENDS_AND_CLOSES,
+    accept,
     another_process,
+    bound_port,
     call,
     dial_free_port,
     hello,
@@ -44,21 +44,6 @@ from vfl.wire.frames import PART, ack_frame, bye_frame, cut, hello_frame
 from vfl.wire.network import Listener, Session
 
 FIRST_PART = struct.pack(">BI", 2, 3 * PART) + bytes(PART)
-
-
-def accept(listener, party="guest", **wanted):
-    """Return the function that waits for a party."""
-    return partial(listener.accept, party, contract=CONTRACT, timeout=10, **wanted)
-
-
-@contextmanager
-def bound_port(*, listens) -> Iterator[int]:
-    """Yield a port that answers no calls, or that answers them and then says nothing."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        if listens:
-            taken.listen()
-        yield taken.getsockname()[1]
 
 
 # --- what a link does ---
@@ -125,14 +110,6 @@ def test_an_abort_overtakes_a_message_that_is_under_way(monkeypatch):
         with pytest.raises(PeerError, match=r"host: (stopped the run: nobody listens|is gone)"):
             for _ in range(3):
                 guest.receive(5)
-
-
-def test_a_listener_that_closes_aborts_its_links():
-    listener = listening()
-    guest = together({"guest": partial(call, listener), "host": accept(listener)})["guest"]
-    listener.close()
-    with pytest.raises(PeerError, match="host: stopped the run: host no longer listens"):
-        guest.receive(5)
 
 
 # --- who is at the other end ---

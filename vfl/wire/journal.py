@@ -1,6 +1,7 @@
 """What a party must not lose of a run, on disk before it matters.
 
-One SQLite file (write-ahead log, synchronous) with four tables, all blobs sealed:
+One SQLite file (write-ahead log, synchronous) with four tables, all blobs sealed; a thread writes
+it beside the work of the role (see `writer`):
 
     about(key, value)                 who, which run, since when, and how far it is
     sent(peer, number, message)       what was sent and may be asked for again
@@ -10,6 +11,7 @@ One SQLite file (write-ahead log, synchronous) with four tables, all blobs seale
 Laws:
 
     stored before sent       a message, and every draw before it, is committed before it leaves
+    in order                 nothing is on disk before what the role did earlier
     never made twice         a role run again from its checkpoint draws the same numbers, and what
                              it had sent is sent again byte for byte
     kept until not needed    a message is dropped once its receiver has a checkpoint behind it
@@ -25,6 +27,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,11 +41,18 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from vfl.errors import ConfigError, PausedError
 from vfl.steps import State
 from vfl.wire.ledger import Ledger
+from vfl.wire.writer import Write, Writer
 
 Random = Callable[[int], bytes]
 """So many random bytes from the operating system."""
 
 NONCE = 12
+
+PAGE = 1 << 14
+"""Bytes of a page of the file: messages are large."""
+
+LOG_PAGES = (64 << 20) // PAGE
+"""Pages of the write-ahead log after which they are brought into the file."""
 
 HOW_TO_GO_ON = "to go on: `vfl resume` at the guest; hosts and arbiters go on when they are started again"
 _TABLES = """
@@ -55,7 +65,7 @@ _COUNTS = "counts"
 
 
 class Journal:
-    """One run of one party.  Every method that writes has committed when it returns."""
+    """One run of one party.  `settle` returns once all that was asked for is on disk."""
 
     def __init__(self, path: Path, base: sqlite3.Connection, secret: bytes, random: Random) -> None:
         self.path = path
@@ -64,8 +74,10 @@ class Journal:
         """Messages that the role has sent to each peer, those before a restart included."""
         self.taken: dict[str, int] = {}
         """Messages that the role has taken from each peer."""
-        self.on_checkpoint: Callable[[], None] = lambda: None
-        """Called once a checkpoint is on disk."""
+        self.on_checkpoint: Callable[[dict[str, int]], None] = lambda taken: None
+        """Told once a checkpoint is on disk, in the thread that writes, what had been taken by then."""
+        self.needless: Callable[[], dict[str, int]] = dict
+        """How many messages each peer will not ask for again; the next checkpoint forgets them."""
         self._remembered: dict[str, Callable[[], State]] = {}
         self._base = base
         self._cipher = AESGCM(HKDF(SHA256(), 32, None, b"vfl journal").derive(secret))
@@ -73,6 +85,10 @@ class Journal:
         self._drawn = 0
         self._fresh: list[tuple[int, bytes]] = []
         self._again: deque[bytes] = deque()
+        self._ends: dict[str, int] = dict(
+            base.execute("SELECT peer, MAX(number) + 1 FROM sent GROUP BY peer")
+        )
+        self._writer = Writer(self._commit)
 
     @classmethod
     def create(cls, path: Path, secret: bytes, random: Random, about: dict[str, str]) -> Self:
@@ -97,6 +113,7 @@ class Journal:
         counts = journal.state(_COUNTS)
         if counts is not None:
             journal.sent, journal.taken = counts["sent"], counts["taken"]
+            journal._ends = counts["sent"] | journal._ends
             journal.ledger.restore(counts["ledger"])
         rows = journal._base.execute("SELECT number, bytes FROM draws ORDER BY number")
         journal._again = deque(journal._opened("draws", str(n), blob) for n, blob in rows)
@@ -117,33 +134,49 @@ class Journal:
         return dict(self._base.execute("SELECT key, value FROM about"))
 
     def note(self, **about: str) -> None:
-        """Set what is known of the run."""
-        with _writing(self.path), self._base:
-            self._base.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
+        """Set what is known of the run; return once it is on disk, and all before it."""
+        rows = list(about.items())
+        self._write(lambda: self._base.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", rows))
+        self.settle()
+
+    def settle(self) -> None:
+        """Return once all is on disk, and what was to follow is done; raise what went wrong."""
+        self._writer.settle()
+
+    def on_failure(self, tell: Callable[[Exception], None]) -> None:
+        """Let somebody know at once, in another thread, when nothing more can be written."""
+        self._writer.on_failure = tell
 
     # messages
 
-    def keep(self, peer: str, message: bytes) -> bool:
-        """Store the next message to a peer; False if it was stored before the run was cut off."""
+    def keep(self, peer: str, message: bytes, then: Callable[[], None] = lambda: None) -> bool:
+        """Store the next message to a peer, then do what follows; False if it was stored before.
+
+        It was if the run was cut off since: then nothing is stored and nothing follows.
+        """
         number, held = self.sent.get(peer, 0), self.holds(peer)
         self.sent[peer] = number + 1
         if held:
             return False
-        with _writing(self.path), self._base:
-            self._store_draws()
-            sealed = self._sealed("sent", f"{peer}/{number}", message)
-            self._base.execute("INSERT INTO sent VALUES (?, ?, ?)", (peer, number, sealed))
+        self._ends[peer] = number + 1
+        fresh, self._fresh = self._fresh, []
+        self._write(partial(self._store, peer, number, message, fresh), len(message), then)
         return True
 
     def holds(self, peer: str) -> bool:
         """Tell whether the next message to a peer was stored before the run was cut off."""
-        place = peer, self.sent.get(peer, 0)
-        held = self._base.execute("SELECT 1 FROM sent WHERE peer = ? AND number = ?", place)
-        return held.fetchone() is not None
+        return self.sent.get(peer, 0) < self._ends.get(peer, 0)
+
+    def _store(self, peer: str, number: int, message: bytes, fresh: list[tuple[int, bytes]]) -> None:
+        rows = [(n, self._sealed("draws", str(n), drawn)) for n, drawn in fresh]
+        self._base.executemany("INSERT INTO draws VALUES (?, ?)", rows)
+        sealed = self._sealed("sent", f"{peer}/{number}", message)
+        self._base.execute("INSERT INTO sent VALUES (?, ?, ?)", (peer, number, sealed))
 
     def stored(self, peer: str, number: int) -> Iterator[bytes]:
         """Yield the messages to a peer from this number on."""
-        for k in range(number, self._end(peer)):
+        self.settle()
+        for k in range(number, self._ends.get(peer, 0)):
             row = self._base.execute(
                 "SELECT message FROM sent WHERE peer = ? AND number = ?", (peer, k)
             ).fetchone()
@@ -151,18 +184,9 @@ class Journal:
                 raise ConfigError(str(self.path), f"{peer} asks for what it said it had", "start a new run")
             yield self._opened("sent", f"{peer}/{k}", row[0])
 
-    def drop(self, peer: str, number: int) -> None:
-        """Forget the messages to a peer before this number: it will not ask for them again."""
-        with _writing(self.path), self._base:
-            self._base.execute("DELETE FROM sent WHERE peer = ? AND number < ?", (peer, number))
-
     def took(self, peer: str) -> None:
         """Count a message that the role has taken from a peer."""
         self.taken[peer] = self.taken.get(peer, 0) + 1
-
-    def _end(self, peer: str) -> int:
-        (last,) = self._base.execute("SELECT MAX(number) FROM sent WHERE peer = ?", (peer,)).fetchone()
-        return self.sent.get(peer, 0) if last is None else max(int(last) + 1, self.sent.get(peer, 0))
 
     # randomness
 
@@ -175,26 +199,26 @@ class Journal:
         self._fresh.append((self._drawn, drawn))
         return drawn
 
-    def _store_draws(self) -> None:
-        rows = [(n, self._sealed("draws", str(n), drawn)) for n, drawn in self._fresh]
-        self._base.executemany("INSERT INTO draws VALUES (?, ?)", rows)
-        self._fresh.clear()
-
     # steps
 
     def checkpoint(self, name: str, state: State) -> None:
         """Store what a step leaves: the run goes on from here if it is cut off later."""
         assert name != _COUNTS
-        counts = {"sent": self.sent, "taken": self.taken, "ledger": self.ledger.as_state()}
-        remembered = {f"{key} so far": kept() for key, kept in self._remembered.items()}
-        with _writing(self.path), self._base:
-            for key, value in {name: state, _COUNTS: counts, **remembered}.items():
-                sealed = self._sealed("steps", key, _packed(value))
-                self._base.execute("INSERT OR REPLACE INTO steps VALUES (?, ?)", (key, sealed))
-            self._base.execute("DELETE FROM draws")
-        self._drawn, self._fresh = 0, []
         assert not self._again, "a step ended before it had drawn what it drew before"
-        self.on_checkpoint()
+        taken = dict(self.taken)
+        counts = {"sent": self.sent, "taken": taken, "ledger": self.ledger.as_state()}
+        remembered = {f"{key} so far": kept() for key, kept in self._remembered.items()}
+        states = {key: _packed(it) for key, it in {name: state, _COUNTS: counts, **remembered}.items()}
+        self._drawn, self._fresh = 0, []
+        size = sum(map(len, states.values()))
+        self._write(partial(self._store_states, states), size, lambda: self.on_checkpoint(taken))
+
+    def _store_states(self, states: dict[str, bytes]) -> None:
+        rows = [(key, self._sealed("steps", key, packed)) for key, packed in states.items()]
+        self._base.executemany("INSERT OR REPLACE INTO steps VALUES (?, ?)", rows)
+        self._base.execute("DELETE FROM draws")
+        needless = self.needless().items()
+        self._base.executemany("DELETE FROM sent WHERE peer = ? AND number < ?", needless)
 
     def remember(self, name: str, state: Callable[[], State]) -> State | None:
         """Keep this, too, with every checkpoint; return what was kept of it before."""
@@ -203,20 +227,34 @@ class Journal:
 
     def state(self, name: str) -> State | None:
         """Return what a step left, None if it has not ended."""
+        self.settle()
         row = self._base.execute("SELECT state FROM steps WHERE name = ?", (name,)).fetchone()
         return None if row is None else _unpacked(self._opened("steps", name, row[0]))
 
     def finish(self) -> None:
         """Forget all but what the run was: nothing of it is needed any more."""
-        with _writing(self.path), self._base:
-            for table in ("sent", "draws", "steps"):
-                self._base.execute(f"DELETE FROM {table}")
+        for table in ("sent", "draws", "steps"):
+            self._write(partial(self._base.execute, f"DELETE FROM {table}"))
+        self.settle()
         with _writing(self.path):
             self._base.execute("VACUUM")
 
     def close(self) -> None:
-        """Close the file."""
+        """Write nothing more, and close the file."""
+        self._writer.end()
         self._base.close()
+
+    # the disk
+
+    def _write(
+        self, act: Callable[[], object], size: int = 0, then: Callable[[], None] = lambda: None
+    ) -> None:
+        self._writer.put(Write(act, size, then))
+
+    @contextmanager
+    def _commit(self) -> Iterator[None]:
+        with _writing(self.path), self._base:
+            yield
 
     # seals
 
@@ -244,7 +282,9 @@ def _writing(path: Path) -> Iterator[None]:
 
 def _connected(path: Path) -> sqlite3.Connection:
     base = sqlite3.connect(path, check_same_thread=False)
+    base.execute(f"PRAGMA page_size = {PAGE}")  # of a file that is not there yet
     base.execute("PRAGMA journal_mode = WAL")
+    base.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
     base.execute("PRAGMA synchronous = FULL")
     return base
 

@@ -51,10 +51,10 @@ class Lasting:
                 except LostError as absent:
                     if time.monotonic() > deadline:
                         raise self._away(absent) from None
+            for link in links.values():
+                link.calm()  # before one looks: what is lost later is news
             missing = {peer for peer in {*missing, *links} if peer not in links or links[peer].broken}
             made |= missing
-        for link in links.values():
-            link.calm()
         return made
 
     def welcome(self, link: Link) -> None:
@@ -67,9 +67,8 @@ class Lasting:
         what = f"has been away for {self.patience:g} s"
         return PausedError(absent.peer, what, f"{absent.what}; {HOW_TO_GO_ON}")
 
-    def acknowledge(self, links: dict[str, Link]) -> None:
-        """After a checkpoint: tell peers what they need not keep, and drop what they told us of."""
+    def acknowledge(self, links: dict[str, Link], taken: dict[str, int]) -> None:
+        """After a checkpoint: tell peers what they need not keep, since it had been taken by then."""
         for peer, link in links.items():
             if not link.lost:
-                link.acknowledge(self.journal.taken.get(peer, 0), self.patience)
-            self.journal.drop(peer, link.acknowledged)
+                link.acknowledge(taken.get(peer, 0), self.patience)

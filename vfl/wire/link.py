@@ -67,7 +67,7 @@ class Link:
         self._heard = 0.0
         self._assembler = Assembler()
         self._error: PeerError | None = None
-        self._news: PeerError | None = None
+        self._news: Exception | None = None
         self._told = False
         self._left = False
         self._closing = False
@@ -101,7 +101,9 @@ class Link:
             try:
                 taken = self._outbox.put(frame, timeout)
             except TimeoutError:
-                raise PeerError(self.peer, f"has taken nothing for {timeout:g} s") from None
+                error = PeerError(self.peer, f"has taken nothing for {timeout:g} s")
+                self._give_up(error)
+                raise error from None
             if not taken:
                 self._raise_if_lost("more was sent to it")
                 raise AssertionError("send after close")
@@ -177,8 +179,8 @@ class Link:
         if error is not None:
             on_loss(error)
 
-    def interrupt(self, news: PeerError) -> None:
-        """Make who waits on this link learn at once that another peer was lost."""
+    def interrupt(self, news: Exception) -> None:
+        """Make who waits on this link learn at once that another peer was lost, or the disk."""
         with self._changed:
             self._news = news
             self._changed.notify_all()
@@ -196,6 +198,12 @@ class Link:
     def wait_until_over(self) -> None:
         """Return once the peer's side of the stream has ended."""
         self._over.wait()
+
+    def _give_up(self, error: PeerError) -> None:
+        """Expect nothing more of the peer; it can still be told why."""
+        with self._changed:
+            self._error = self._error or error
+            self._changed.notify_all()
 
     def _raise_if_lost(self, doing: str) -> None:
         if self._error is not None:

@@ -72,12 +72,12 @@ class Listener:
         self.close()
 
     def close(self) -> None:
-        """Stop listening; abort the links that are still open."""
+        """Stop listening; links that are still open end without a word, and their peers may call again."""
         with self._changed:
             callers, self._waiting, self._accepted = self._waiting + self._accepted, [], []
         for caller in callers:
             if not caller.link.lost:
-                caller.outbox.break_off(abort_frame(f"{self._identity.name} no longer listens"))
+                caller.link.drop()
         self._server.stop(GRACE).wait()
 
     def accept(

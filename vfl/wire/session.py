@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 from vfl.errors import ConfigError, DataError, LostError, PausedError, PeerError, ProtocolError, VflError
@@ -83,31 +85,42 @@ class Session:
         for link in self._links.values():
             link.watch(self._spread)
         if lasting:
+            self._keep_books(lasting)
             for link in self._links.values():
-                lasting.welcome(link)
-            lasting.journal.on_checkpoint = lambda: lasting.acknowledge(self._links)
-            self._meet_again(set(peers) - self._links.keys())
+                with suppress(LostError):
+                    lasting.welcome(link)
+            self._meet_again({*peers, *self._links})
 
     def run(self, role: Role[T]) -> T:
-        """Return the result of a role.  Whatever it or a peer raises stops the run on every link."""
+        """Return the result of a role, once all that it sent is stored.
+
+        Whatever it or a peer raises stops the run on every link.
+        """
         self._mark = time.monotonic(), self._cpu()
-        value: Message | None = None
         try:
-            while True:
-                step = role.send(value)
-                value = None
-                if isinstance(step, Send):
-                    self._send(step)
-                else:
-                    value = self._receive(step)
-        except StopIteration as stop:
-            result: T = stop.value
+            result = self._played(role)
+            if self._lasting:
+                self._lasting.journal.settle()
             return result
         except BaseException as error:
             self._leave(error)
             raise
         finally:
             role.close()
+
+    def _played(self, role: Role[T]) -> T:
+        value: Message | None = None
+        while True:
+            try:
+                step = role.send(value)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            value = None  # or it would be held until the next one comes
+            if isinstance(step, Send):
+                self._send(step)
+            else:
+                value = self._receive(step)
 
     def close(self) -> None:
         """Take leave of every peer once it has all that was sent; raise the first loss in doing so."""
@@ -138,28 +151,41 @@ class Session:
             for peer in waiting:
                 self._links[peer].say_bye()
             waiting = {peer for peer in waiting if not self._links[peer].parted(PULSE)}
-            self._meet_again({peer for peer in self._links if self._links[peer].broken})
+            self._meet_again(set(self._links))
             waiting |= {peer for peer, link in self._links.items() if not link.parted(0)}
             if waiting and time.monotonic() > deadline:
                 raise PeerError(min(waiting), f"did not part within {self._timeout:g} s")
         for error in self._surplus():
             raise error
 
+    def _keep_books(self, lasting: Lasting) -> None:
+        """Let the journal's thread, idle while links are made, speak to peers."""
+        journal = lasting.journal
+        journal.on_checkpoint = lambda taken: lasting.acknowledge(self._links, taken)
+        journal.needless = lambda: {peer: link.acknowledged for peer, link in self._links.items()}
+        journal.on_failure(self._spread)
+
     def _send(self, step: Send) -> None:
         data = encode(step.message)
         if self.witness and not (self._lasting and self._lasting.journal.holds(step.to)):
             self.witness.sending(step.to, step.message, data)
         self.ledger.record(step.to, step.message, len(data))
-        if self._lasting is None or self._lasting.journal.keep(step.to, data):
-            self._carry(step.to, data)
+        if self._lasting is None:
+            self._links[step.to].send(data, self._timeout)
+        else:
+            self._lasting.journal.keep(step.to, data, partial(self._carry, step.to, data))
+            if self._links[step.to].broken:
+                self._meet_again({step.to})
         self._charge(type(step.message)).sent += len(data)
 
     def _carry(self, to: str, data: bytes) -> None:
+        """Send what is stored, in the journal's thread."""
         try:
             self._links[to].send(data, self._timeout)
-        except LostError as loss:
-            # What is stored is sent as soon as the peer is back.
-            self._meet_again({to, loss.peer}, loss)
+        except LostError:
+            pass  # it is sent once the peer is back
+        except PeerError as error:
+            self._spread(error)
 
     def _receive(self, step: Receive) -> Message:
         data = self._taken(step)
@@ -175,12 +201,17 @@ class Session:
             try:
                 return self._links[step.sender].receive(self._timeout, step.kind.__name__)
             except LostError as loss:
-                self._meet_again({loss.peer}, loss)
+                if self._lasting is None:
+                    raise
+                self._meet_again({loss.peer, *self._links})
 
-    def _meet_again(self, lost: set[str], loss: LostError | None = None) -> None:
-        if self._lasting is None:
-            assert loss is not None
-            raise loss
+    def _meet_again(self, peers: set[str]) -> None:
+        """Make anew the links to those of these peers that have none, or a broken one."""
+        assert self._lasting is not None
+        for link in self._links.values():
+            link.calm()  # before one looks: what is lost later is news
+        lost = {peer for peer in peers if peer not in self._links or self._links[peer].broken}
+        self._lasting.journal.settle()
         for peer in lost & self._links.keys():
             self._links.pop(peer).drop()
         for peer in self._lasting.meet_again(self._links, lost):
@@ -194,8 +225,8 @@ class Session:
         self._mark = now
         return cost
 
-    def _spread(self, error: PeerError) -> None:
-        for link in self._links.values():
+    def _spread(self, error: Exception) -> None:
+        for link in list(self._links.values()):  # other threads come here while links are made
             link.interrupt(error)
 
     def _leave(self, error: BaseException) -> None:
