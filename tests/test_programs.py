@@ -189,7 +189,7 @@ def test_without_woe_the_host_fits_indicators_as_if_pooled(codes: Any) -> None:
     joint = [*ours.half.weights.values(), *theirs.half.weights.values()]
     np.testing.assert_allclose(joint, [*pooled.intercept_, *pooled.coef_[0]], atol=5e-3)
     assert len(ours.facts["information_value"]["host"]) == 3
-    assert "WoeValues" not in {e["message"] for e in told.ledgers["bank"].as_json()}
+    assert "BinEvents" not in {e["message"] for e in told.ledgers["bank"].as_json()}
 
 
 def test_unmeasured_splits_leave_no_logit_and_no_number(codes: Any) -> None:

@@ -91,8 +91,8 @@ def views(role: str, *runs: Transcript) -> list[list[Plain]]:
 
 def test_of_binned_labels_the_host_sees_nothing_but_the_woe_values() -> None:
     one, other = views("host", binning(Y), binning(PERMUTED))
-    assert differing(one, other) == {("WoeValues", "values")}
-    assert before("WoeValues", one) == before("WoeValues", other)
+    assert differing(one, other) == {("BinEvents", "events")}
+    assert before("BinEvents", one) == before("BinEvents", other)
 
 
 def test_of_binned_labels_a_host_that_is_not_told_sees_nothing_at_all() -> None:

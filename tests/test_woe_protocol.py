@@ -17,10 +17,9 @@ from vfl.arbitration import DecryptedSums
 from vfl.crypto.paillier import Ciphertexts
 from vfl.errors import ContractError, ProtocolError, SecurityError
 from vfl.features import woe
-from vfl.features.woe import BinnedLabels, EncryptedLabels, WoeValues
+from vfl.features.woe import BinEvents, BinnedLabels, EncryptedLabels
 from vfl.gates import Gates
 from vfl.stats.woe import bin_counts, information_value
-from vfl.stats.woe import woe as woe_of
 from vfl.wire.memory import run_in_memory
 from vfl.wire.message import Message
 
@@ -36,8 +35,8 @@ ALL = frozenset({"small_bins"})
 def test_values_are_those_of_the_pooled_table(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(woe, "BLOCK", block)
     results = run_in_memory(woe_roles()).results
-    for table, (pos, neg) in zip(results["host"], COUNTS, strict=True):
-        np.testing.assert_allclose(table, woe_of(pos, neg, *TOTALS), rtol=1e-12)
+    for events, (pos, _) in zip(results["host"], COUNTS, strict=True):
+        np.testing.assert_array_equal(events, pos)
     values = [information_value(pos, neg, *TOTALS) for pos, neg in COUNTS]
     np.testing.assert_allclose(results["guest"], values, rtol=1e-12)
 
@@ -50,11 +49,11 @@ def test_the_guest_learns_as_much_whether_or_not_it_tells_the_host() -> None:
     assert numbers == {"EncryptedLabels": 0, "MaskedSums": 2}
 
 
-def test_an_empty_slot_is_not_told_to_the_guest_and_has_no_evidence() -> None:
+def test_an_empty_slot_is_not_told_to_the_guest_and_has_no_events() -> None:
     run = run_in_memory(woe_roles())
     (binned,) = (s.message for s in run.views["guest"] if isinstance(s.message, BinnedLabels))
     assert binned.bins.tolist() == [3, 3]
-    assert run.results["host"][0][3] == 0.0
+    assert run.results["host"][0][3] == 0
 
 
 # --- statistical ---
@@ -66,7 +65,7 @@ def order_sent(codes: NDArray[np.int64], labels: Ciphertexts, seed: int) -> tupl
     async def guest() -> tuple[int, ...]:
         await HOST.send(EncryptedLabels(labels))
         rows = (await HOST.receive(BinnedLabels)).rows
-        await HOST.send(WoeValues(np.zeros(len(rows))))
+        await HOST.send(BinEvents(np.minimum(rows, 1)))
         return tuple(rows.tolist())
 
     host = woe.host([codes], [3], key=KEY, rng=Seeded(seed), gates=Gates(ALL), guest=GUEST)
@@ -176,30 +175,47 @@ BLAMED: dict[str, tuple[str, type[Message], Change, str]] = {
         lambda m: EncryptedLabels(m.packed),
         "sent EncryptedLabels, expected BinnedLabels",
     ),
-    "a value too few": ("guest", WoeValues, lambda m: WoeValues(m.values[1:]), "sent other WOE values"),
-    "a value too many": (
+    "a bin's events too few": (
         "guest",
-        WoeValues,
-        lambda m: WoeValues(np.append(m.values, 0.0)),
-        "sent other WOE values",
+        BinEvents,
+        lambda m: BinEvents(m.events[1:]),
+        "sent events that the bins cannot have",
     ),
-    "a value that is no number": (
+    "a bin's events too many": (
         "guest",
-        WoeValues,
-        lambda m: WoeValues(m.values * np.nan),
-        "sent other WOE values",
+        BinEvents,
+        lambda m: BinEvents(np.append(m.events, 0)),
+        "sent events that the bins cannot have",
     ),
-    "an infinite value": (
+    "more events told than rows": (
         "guest",
-        WoeValues,
-        lambda m: WoeValues(m.values + np.inf),
-        "sent other WOE values",
+        BinEvents,
+        lambda m: BinEvents(m.events + ROWS),
+        "sent events that the bins cannot have",
+    ),
+    "fewer events told than none": (
+        "guest",
+        BinEvents,
+        lambda m: BinEvents(m.events - ROWS),
+        "sent events that the bins cannot have",
+    ),
+    "other events in another column": (
+        "guest",
+        BinEvents,
+        lambda m: BinEvents(np.where(np.arange(len(m.events)) == m.events.argmax(), m.events - 1, m.events)),
+        "sent events that the bins cannot have",
+    ),
+    "no events": (
+        "guest",
+        BinEvents,
+        lambda m: BinEvents(m.events * 0),
+        "sent events that the bins cannot have",
     ),
     "another kind from the guest": (
         "guest",
         EncryptedLabels,
-        lambda m: WoeValues(np.zeros(3)),
-        "sent WoeValues, expected EncryptedLabels",
+        lambda m: BinEvents(np.zeros(3, np.int64)),
+        "sent BinEvents, expected EncryptedLabels",
     ),
     "events that are not the guest's": ("host", BinnedLabels, sums(0), "sent sums that are no event counts"),
     "sums that leave their slots": ("host", BinnedLabels, sums(KEY.n // 3), "sent what holds no sums"),
@@ -209,11 +225,11 @@ BLAMED: dict[str, tuple[str, type[Message], Change, str]] = {
         lambda m: replace(m, rows=m.rows[:, None]),
         "do not add up",
     ),
-    "a table of values": (
+    "a table of events": (
         "guest",
-        WoeValues,
-        lambda m: WoeValues(m.values[:, None]),
-        "sent other WOE values",
+        BinEvents,
+        lambda m: BinEvents(m.events[:, None]),
+        "sent events that the bins cannot have",
     ),
     "fewer decryptions": (
         "arbiter",

@@ -12,11 +12,11 @@ from parties.config.job import Job
 from parties.config.party import Party
 from parties.contract.mandate import Mandate
 from parties.inspection import clean_ids, read_training
-from parties.programs.alignment import Common, align_host, match_host, measured_rows
+from parties.programs.alignment import align_host, match_host, measured_rows
 from parties.programs.consent import publish_results
 from parties.programs.effort import Effort
-from parties.programs.limits import check_values, check_width
-from parties.programs.model import Features, Half, columns_of, levels_in, numbered, unseen
+from parties.programs.features import host_features
+from parties.programs.model import Half, columns_of, levels_in, numbered, unseen
 from parties.programs.run import Run, as_it_is
 from parties.programs.serving import Service
 from parties.programs.serving import serve as serve_runs
@@ -25,11 +25,9 @@ from parties.programs.trees import batches
 from parties.programs.trees import host as trees
 from parties.progress import Progress
 from vfl.crypto.paillier import PublicKey
-from vfl.features import names, woe
+from vfl.features import names
 from vfl.linear import coefficients, halves, logistic, scoring
 from vfl.linear.columns import Columns
-from vfl.stats.binned import Bins, IndicatorColumns, WoeColumns
-from vfl.stats.standard import Standardiser
 from vfl.table.read import check_columns
 from vfl.table.table import Table
 from vfl.wire.flow import Role
@@ -108,7 +106,7 @@ async def training(run: Run, table: Table) -> Trained:
     if disclosure.host_columns == "named":
         columns = tuple(table.columns)
         await run.step("names", lambda: names.host(columns, guest=run.guest), as_it_is, as_it_is)
-    features = await _features(run, common, key)
+    features, described = await host_features(run, common, key)
     x = features.transform(columns_of(common.table))
     fit = await _fit(run, x[common.train], key)
     half = Half(
@@ -120,38 +118,13 @@ async def training(run: Run, table: Table) -> Trained:
     for warning in unseen(half.levels, common.table):
         run.warn(warning)
     facts = {"intersection": len(common.table), "rows": common.rows, "iterations": fit.gradients}
+    facts |= described
     if disclosure.joined_coefficients:
         facts["joint_coefficients"] = await _show_coefficients(run, half, tuple(table.columns))
     shown = measured_rows(run.job, common.train)
     if shown.any():
         await _send_logits(run, (x @ fit.coefficients)[shown])
     return Trained(half, facts)
-
-
-async def _features(run: Run, common: Common, key: PublicKey) -> Features:
-    """Learn the features from the training rows, once their number has passed the gates."""
-    job, columns = run.job, columns_of(common.table)
-    rows, count = common.rows["train"], len(columns)
-    if job.features.kind == "standard":
-        standard = Standardiser.fit(columns, common.train)
-        check_width(run, rows, count, len(standard.names))
-        x = standard.transform(columns)[common.train]
-        check_values(run, standard.names, numbered(standard.sources, tuple(columns)), x)
-        return standard
-    bins = Bins.fit(columns, common.train, job.features.bins)
-    told = job.disclosure.woe_to_host
-    indicators = None if told else IndicatorColumns.fit(bins, columns, common.train)
-    check_width(run, rows, count, len(indicators.names) if indicators else count)
-    codes = [slots[common.train] for slots in bins.slots_of(columns)]
-    tables = await run.step(
-        "woe",
-        lambda: woe.host(
-            codes, bins.sizes, told=told, key=key, rng=run.rng, gates=run.gates, guest=run.guest
-        ),
-        as_it_is,
-        as_it_is,
-    )
-    return indicators or WoeColumns(bins, tuple(tables))
 
 
 async def _fit(run: Run, x: np.ndarray[Any, np.dtype[np.float64]], key: PublicKey) -> logistic.Fit:

@@ -11,19 +11,15 @@ from sklearn.linear_model import LogisticRegression
 
 from parties.programs.alignment import Common, align_guest, measured_rows
 from parties.programs.evaluation import Measured, calibrated
-from parties.programs.limits import check_events, check_values
+from parties.programs.features import guest_features, host_values
+from parties.programs.limits import check_events
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
-from parties.programs.run import Run, as_it_is
+from parties.programs.run import Run
 from parties.programs.trees_model import TreeHalf
 from vfl.crypto.paillier import PublicKey
-from vfl.features import names, woe
+from vfl.features import names
 from vfl.linear import coefficients, logistic, scoring
 from vfl.linear.columns import Columns
-from vfl.stats.binned import Bins, WoeColumns
-from vfl.stats.binning import Binning
-from vfl.stats.standard import Standardiser
-from vfl.stats.woe import bin_counts, contributions
-from vfl.stats.woe import woe as woe_of
 from vfl.table.read import check_columns
 from vfl.table.table import Table
 from vfl.trees.model import GuestTrees
@@ -75,12 +71,12 @@ async def training(run: Run, table: Table) -> Trained:
     check_columns(common.training)
     check_events(run, common.training)
     run.progress.phase("binning" if run.job.features.kind == "woe" else "standardising")
-    features, facts = _features(run, common)
+    features, facts = guest_features(run, common)
     named: tuple[str, ...] = ()
     if run.job.disclosure.host_columns == "named":
         named = await run.step("names", lambda: names.guest(host=run.host), list, tuple)
     if run.job.features.kind == "woe":
-        facts["information_value"]["host"] = await _host_values(run, common, key, named)
+        facts["information_value"]["host"] = await host_values(run, common, key, named)
     models = await _fit(run, common, features, key)
     levels = levels_in(common.training)
     for warning in unseen(levels, common.table):
@@ -92,67 +88,6 @@ async def training(run: Run, table: Table) -> Trained:
     half = Half(run.id, features, models.weights, levels, calibration)
     facts |= {"intersection": len(common.table), "rows": common.rows} | models.facts | _worth(run, measured)
     return Trained(half, facts, measured.curves())
-
-
-def _features(run: Run, common: Common) -> tuple[Features, dict[str, Any]]:
-    """Learn the features from the training rows; return them and, of bins, what run.json says."""
-    columns = columns_of(common.table)
-    if run.job.features.kind == "standard":
-        standard = Standardiser.fit(columns, common.train)
-        x = standard.transform(columns)[common.train]
-        check_values(run, standard.names, numbered(standard.sources, tuple(columns)), x)
-        return standard, {}
-    bins = Bins.fit(columns, common.train, run.job.features.bins)
-    y = common.training.label
-    assert y is not None
-    tables, shown = [], {}
-    for (name, binning), slots in zip(bins.of.items(), bins.slots_of(columns), strict=True):
-        table, shown[name] = _woe_table(binning, slots[common.train], y)
-        tables.append(table)
-    values = {name: sum(row["iv"] for row in rows) for name, rows in shown.items()}
-    facts = {"information_value": {"guest": values, "host": {}}, "woe": {"guest": shown}}
-    return WoeColumns(bins, tuple(tables)), facts
-
-
-def _woe_table(
-    binning: Binning, slots: NDArray[np.int64], y: NDArray[np.int8]
-) -> tuple[Vector, list[dict[str, Any]]]:
-    """Return the WOE of every slot, and the rows of the report's table: bins that hold anybody."""
-    pos, neg = bin_counts(slots, y, binning.slots)
-    events = int(y.sum())
-    table = woe_of(pos, neg, events, len(y) - events)
-    values = contributions(pos, neg, events, len(y) - events)
-    labels = binning.labels()
-    used = np.flatnonzero(pos + neg).tolist()
-    return table, [
-        {
-            "bin": labels[k],
-            "rows": int(pos[k] + neg[k]),
-            "events": int(pos[k]),
-            "woe": float(table[k]),
-            "iv": float(values[k]),
-        }
-        for k in used
-    ]
-
-
-async def _host_values(run: Run, common: Common, key: PublicKey, named: tuple[str, ...]) -> dict[str, float]:
-    """Return the information value of each of the host's columns, under its name or its number."""
-    y = common.training.label
-    assert y is not None
-    told = run.job.disclosure.woe_to_host
-    found = await run.step(
-        "woe",
-        lambda: woe.guest(
-            y, told=told, key=key, rng=run.rng, gates=run.gates, host=run.host, arbiter=run.arbiter
-        ),
-        as_it_is,
-        as_it_is,
-    )
-    if named and len(named) != len(found):
-        raise run.host.blame(f"named {len(named)} columns and binned {len(found)}")
-    labels = named or tuple(f"{run.host.name} column {j + 1}" for j in range(len(found)))
-    return dict(zip(labels, found, strict=True))
 
 
 async def _fit(run: Run, common: Common, features: Features, key: PublicKey) -> Models:

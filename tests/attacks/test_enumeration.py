@@ -108,7 +108,7 @@ RATE = max(Y.mean(), 1 - Y.mean())
 
 
 def events(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the bads in each of the host's bins as it works them out of its WOE values in one run."""
+    """Return the bads in each of the host's bins as it is told them in one run."""
     gates, codes = Gates(frozenset()), CODES[rows]
     run = run_in_memory(
         {
@@ -117,15 +117,8 @@ def events(rows: NDArray[np.int64]) -> NDArray[np.int64]:
             "arbiter": woe.arbiter(PRIVATE, Quota(9), guest=GUEST),
         }
     )
-    (values,), size = run.results["host"], np.bincount(codes, minlength=BINS)
-    best, misfit = np.zeros(BINS), np.inf
-    for bads in range(1, len(rows)):
-        odds = np.exp(values) * bads / (len(rows) - bads)
-        count = (size + 1) * odds / (1 + odds) - 0.5
-        distance = np.abs(count - np.rint(count)).sum() + abs(np.rint(count).sum() - bads)
-        if distance < misfit:
-            best, misfit = np.rint(count), float(distance)
-    return best.astype(np.int64)
+    (told,) = run.results["host"]
+    return np.asarray(told, np.int64)
 
 
 def told_right(left_out: list[NDArray[np.int64]]) -> float:

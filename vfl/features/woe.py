@@ -6,15 +6,15 @@
     guest -> arbiter: MaskedSums
     arbiter -> guest: DecryptedSums
     maybe, if the contract lets the host know
-        guest -> host: WoeValues
+        guest -> host: BinEvents
 
 The host sums the encrypted labels by its bins and shuffles each column's bins.  The guest learns
-how many rows and events each anonymous bin holds, and returns each bin's WOE if it is `told`.
+how many rows and events each anonymous bin holds, and returns the events if the host is `told`:
+from them the host has its bins' WOE, and WOE by bin would have told it the events as well.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.gates import Gates
-from vfl.stats.woe import information_value, woe
+from vfl.stats.woe import information_value
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
@@ -51,10 +51,10 @@ class BinnedLabels(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class WoeValues(Message):
-    """ln(((pos+.5)/P)/((neg+.5)/N)) by bin.  Reveals: the bad rate of each of the host's bins."""
+class BinEvents(Message):
+    """Sum of y_i by bin, in the host's order.  Reveals: the bad rate of each of the host's bins."""
 
-    values: NDArray[np.float64]
+    events: NDArray[np.int64]
 
 
 def _packing(count: int, n: int, key: PublicKey) -> Packing:
@@ -87,7 +87,7 @@ async def guest(
         column = int(np.searchsorted(ends, k, side="right")) + 1
         gates.refuse("small_bins", f"{host.name} column {column}", "a bin has fewer than 5 rows of a class")
     if told:
-        await host.send(WoeValues(woe(events, others, total, n - total)))
+        await host.send(BinEvents(events.astype(np.int64)))
     return [
         information_value(e, o, total, n - total)
         for e, o in zip(np.split(events, ends[:-1]), np.split(others, ends[:-1]), strict=True)
@@ -125,8 +125,8 @@ async def host(
     rng: Randomness,
     gates: Gates,
     guest: Peer,
-) -> list[NDArray[np.float64]]:
-    """Return each column's WOE by slot, or nothing; `codes`: each column's slot of each training row."""
+) -> list[NDArray[np.int64]]:
+    """Return each column's events by slot, or nothing; `codes`: each column's slot of each training row."""
     n = len(codes[0])
     blocks = []
     for start in range(0, n, BLOCK):
@@ -142,15 +142,24 @@ async def host(
     await guest.send(BinnedLabels(packed, np.concatenate(counts), sizes))
     if not told:
         return []
-    values = (await guest.receive(WoeValues)).values
-    if values.shape != (packing.count,) or not (np.abs(values) <= 2 * math.log(2 * n + 1)).all():
-        raise guest.blame("sent other WOE values than there are bins")
+    events = (await guest.receive(BinEvents)).events
+    if not _are_events(events, np.concatenate(counts), sizes):
+        raise guest.blame("sent events that the bins cannot have")
     tables = []
-    for o, v, size in zip(order, np.split(values, np.cumsum(sizes)[:-1]), slots, strict=True):
-        table = np.zeros(size)
-        table[o] = v
+    for o, found, size in zip(order, np.split(events, np.cumsum(sizes)[:-1]), slots, strict=True):
+        table = np.zeros(size, np.int64)
+        table[o] = found
         tables.append(table)
     return tables
+
+
+def _are_events(events: NDArray[np.int64], rows: NDArray[np.int64], sizes: NDArray[np.int64]) -> bool:
+    """Tell whether bins of so many rows can hold these events: as many in each column, of both classes."""
+    if events.shape != rows.shape or (events < 0).any() or (events > rows).any():
+        return False
+    ends = np.cumsum(sizes)
+    totals = np.add.reduceat(events, ends - sizes)
+    return bool((totals == totals[0]).all() and 0 < totals[0] < rows[: ends[0]].sum())
 
 
 def _shuffled(
