@@ -12,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parties.config.job import Job
-from parties.config.party import Data, Party
+from parties.config.party import Party
 from parties.contract.policy import check_policy
 from parties.programs.limits import check_leaves
+from parties.programs.model import levels_in
+from parties.programs.stored import read_batch
+from parties.sources import batch_source, read_training
 from vfl.errors import ContractError, DataError, SecurityError
 from vfl.gates import FEW_EVENTS, FEW_HOST_COLUMNS, Gates
 from vfl.table.ids import CleanIds, IdRules, normalised
-from vfl.table.read import check_columns, read_table
+from vfl.table.read import check_columns
 from vfl.table.table import Categorical, Column, Table
 
 if TYPE_CHECKING:
@@ -37,25 +40,11 @@ def inspect(job: Job, party: Party, gates: Gates) -> dict[str, Any]:
     found["train"] = _described(table, _enough_ids(job, table)) | {"splits": _splits(job, table, gates)}
     if role == "host" and len(table.columns) < FEW_HOST_COLUMNS:
         gates.refuse("few_host_columns", table.source, f"{len(table.columns)} columns take part")
-    if party.data.score is not None:
-        batch = _read_batch(party.data, table)
+    if (source := batch_source(party.data)) is not None:
+        batch = read_batch(levels_in(table), source, party.data.id, party.data.types)
         check_columns(batch, constant=False)
         found["score"] = _described(batch, _enough_ids(job, batch))
     return found
-
-
-def read_training(data: Data) -> Table:
-    """Return the table from which a party trains."""
-    return read_table(
-        data.table,
-        id=data.id,
-        label=data.label,
-        split=data.split,
-        weight=data.weight,
-        columns=data.columns,
-        categorical=data.categorical,
-        drop=data.drop,
-    )
 
 
 def training_rows(table: Table) -> NDArray[np.bool_]:
@@ -77,12 +66,6 @@ def clean_ids(job: Job, table: Table) -> CleanIds:
         what = f"{len(clean)} ids, at most {most} were agreed"
         raise ContractError(table.source, what, "see alignment.max_ids in the job")
     return clean
-
-
-def _read_batch(data: Data, trained: Table) -> Table:
-    assert data.score is not None
-    categories = [name for name, column in trained.columns.items() if isinstance(column, Categorical)]
-    return read_table(data.score, id=data.id, columns=list(trained.columns), categorical=categories)
 
 
 def _enough_ids(job: Job, table: Table) -> CleanIds:

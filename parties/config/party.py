@@ -5,6 +5,7 @@ Paths are relative to the file's folder.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +15,7 @@ from parties.config.job import Job
 from parties.config.policy import PolicyRules
 from parties.config.schema import Section, validated
 from parties.config.yaml import Document, dump, load
+from vfl.table.cells import CellKind
 
 
 def _beside(path: Path, info: ValidationInfo) -> Path:
@@ -38,10 +40,59 @@ Place = Annotated[
 Address = Annotated[str, AfterValidator(address)]
 
 
+def _beside_the_file(url: str, info: ValidationInfo) -> str:
+    """Return a URL that finds its file from anywhere; refuse one that holds a password."""
+    scheme, slashes, rest = url.partition("://")
+    if not re.fullmatch(r"[a-z][a-z0-9]*(\+[a-z0-9_]+)?:?", scheme):
+        raise ValueError("is no database's URL, such as postgresql+psycopg://user@host/name")
+    login = rest.split("/", 1)[0].rpartition("@")[0]
+    if ":" in login or "password=" in rest.lower():
+        raise ValueError("must not hold a password: say where it is with password_env or password_file")
+    if scheme.split("+")[0] in ("sqlite", "duckdb") and rest not in ("", "/", "/:memory:"):
+        return f"{scheme}{slashes}/{_beside(Path(rest.removeprefix('/')), info).resolve()}"
+    return url
+
+
+class DatabaseAccess(Section):
+    """A database in which the party's customers are, or to which its scores go."""
+
+    url: Annotated[str, AfterValidator(_beside_the_file)] = Field(
+        description="The database as SQLAlchemy names it, without a password; or duckdb:///FILE; or duckdb: "
+        "alone, for queries over Parquet and CSV files. A relative FILE starts at this file's folder.",
+        examples=["postgresql+psycopg://risk@db.example.org/risk"],
+    )
+    password_env: str | None = Field(
+        default=None, description="Environment variable that holds the password."
+    )
+    password_file: Place | None = Field(default=None, description="File that holds the password alone.")
+    folder: Place = Field(
+        default=Path(),
+        validate_default=True,
+        description="Folder from which paths of files in a DuckDB query start.",
+    )
+    train: str | None = Field(
+        default=None,
+        description="Query whose rows are the table, in place of data.table. From CSV in DuckDB take ids as "
+        "texts: from read_csv('bank/*.csv', all_varchar = true).",
+    )
+    score: str | None = Field(
+        default=None, description="Query whose rows are the customers to score, in place of data.score."
+    )
+    scores: str | None = Field(
+        default=None,
+        description="Table to which the guest's scores are appended (id, pd, points, run), in place of a "
+        "file; it is made if it is missing.",
+    )
+
+
 class Data(Section):
     """The party's table."""
 
-    table: Place = Field(description="CSV or Parquet file, one row per customer.", examples=["bank.csv"])
+    table: Place | None = Field(
+        default=None,
+        description="CSV or Parquet file, one row per customer; or see database.train.",
+        examples=["bank.csv"],
+    )
     id: str = Field(default="id", description="Column with the customer's id, read as text.")
     label: str | None = Field(
         default=None,
@@ -63,6 +114,12 @@ class Data(Section):
     categorical: tuple[str, ...] = Field(
         default=(), strict=False, description="Columns that are categories although they look like numbers."
     )
+    types: dict[str, CellKind] = Field(
+        default={},
+        description="What columns hold, where that must not be inferred. number: any other cell is an error. "
+        "category: as in categorical. date: days since 1970-01-01, from 2027-06-30. id, text: texts "
+        "that take no part.",
+    )
     columns: tuple[str, ...] | None = Field(
         default=None,
         strict=False,
@@ -70,6 +127,9 @@ class Data(Section):
     )
     score: Place | None = Field(
         default=None, description="Table of the customers to score; without one the training table is scored."
+    )
+    database: DatabaseAccess | None = Field(
+        default=None, description="Database in place of files; needs `pip install 'vfl[sql]'`."
     )
 
 
@@ -191,6 +251,7 @@ def _check_data(party: Party, job: Job, document: Document) -> None:
         return
     if party.data is None:
         raise document.error(("data",), "missing", f"a {role} needs a table")
+    _check_sources(party.data, role, document)
     if role == "guest" and party.data.label is None:
         raise document.error(("data", "label"), "missing", "the guest holds the labels: name their column")
     for key in ("label", "split", "weight"):
@@ -204,6 +265,27 @@ def _check_data(party: Party, job: Job, document: Document) -> None:
         what = f"model.kind {job.model.kind} takes no weights"
         hint = "remove the key, and name the column under data.drop; or train with model.kind: trees"
         raise document.error(("data", "weight"), what, hint)
+
+
+def _check_sources(data: Data, role: str, document: Document) -> None:
+    """Refuse a table or a batch that is named twice, and a table that is named nowhere."""
+    database = data.database
+    for key, path, query in (
+        ("table", data.table, database and database.train),
+        ("score", data.score, database and database.score),
+    ):
+        if path and query:
+            asked = "train" if key == "table" else key
+            what = f"data.database.{asked} names the same rows"
+            raise document.error(("data", key), what, "keep one of the two")
+    if data.table is None and not (database and database.train):
+        hint = "name a CSV or Parquet file, or give a query: data.database.train"
+        raise document.error(("data", "table"), "missing", hint)
+    if database and database.password_env and database.password_file:
+        place = ("data", "database", "password_file")
+        raise document.error(place, "the password is in password_env already", "keep one of the two")
+    if role == "host" and database and database.scores:
+        raise document.error(("data", "database", "scores"), "only the guest learns scores", "remove the key")
 
 
 def _check_peers(party: Party, job: Job, document: Document) -> None:

@@ -119,7 +119,8 @@ def _kind(info: FieldInfo) -> str:
 def _type(annotation: Any) -> str:
     if offered := choices(annotation):
         listed = ", ".join(map(str, offered))
-        return f"list of {listed}" if get_origin(annotation) is tuple else listed.replace(", ", " | ")
+        listed = f"list of {listed}" if get_origin(annotation) is tuple else listed.replace(", ", " | ")
+        return f"mapping to {listed}" if get_origin(annotation) is dict else listed
     if get_origin(annotation) is tuple:
         return "list of texts"
     if annotation in _WORDS:

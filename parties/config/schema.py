@@ -99,6 +99,7 @@ def _in_words(section: type[Section], document: Document, key: Key, problem: dic
         case "literal_error":
             fields = [s.model_fields[name] for s in around if name in s.model_fields]
             offered = [str(choice) for field in fields for choice in choices(field.annotation)]
+            offered = offered or re.findall("'(.*?)'", problem["ctx"]["expected"])  # of a free key
             what = f"must be {_either(offered)}, is {_shown(problem['input'])}"
             return document.error(key, what, _closest(str(problem["input"]), offered))
         case "value_error":

@@ -14,7 +14,7 @@ import numpy as np
 from parties.config.job import Job
 from parties.config.party import Party
 from parties.contract.mandate import Mandate
-from parties.inspection import clean_ids, read_training, training_rows
+from parties.inspection import clean_ids, training_rows
 from parties.programs import lasting
 from parties.programs.alignment import match_guest
 from parties.programs.consent import agreed_session, publish_results
@@ -25,6 +25,7 @@ from parties.programs.run import Run, load_kernels
 from parties.programs.trees import batches, warm
 from parties.programs.trees_model import TreeHalf
 from parties.progress import Progress
+from parties.sources import batch_source, check_sink, keep_scores, read_training
 from vfl.errors import PausedError
 from vfl.linear import halves, scoring
 from vfl.linear.sigmoid import sigmoid
@@ -62,7 +63,8 @@ def train(
     contacts = Contacts.load(job, party)
     load_kernels(party, ids=True)
     id = resumed or secrets.token_hex(8)
-    journal = lasting.found(contacts, out, id) if resumed else lasting.begin(contacts, out, id)
+    at = lasting.found if resumed else lasting.begin
+    journal = at(contacts, out, id, table.digest())
     with lasting.alone(journal), _pausable(id):
         run = Run.begin(job, party, id, "train", progress, rng=lasting.Recorded(journal), steps=journal)
         links = {} if resumed else _met(contacts, id, "train")
@@ -120,8 +122,9 @@ def score(
     assert party.data is not None
     half = _loaded(job, out / MODEL)
     Mandate(job, party, run="", task="score").check_model(half.run)
-    batch = input or party.data.score
-    table = half.read(batch, party.data.id) if batch else read_training(party.data)
+    check_sink(party.data, output)
+    batch = input or batch_source(party.data)
+    table = half.read(batch, party.data.id, party.data.types) if batch else read_training(party.data)
     half.check(table)
     clean_ids(job, table)
     contacts = Contacts.load(job, party)
@@ -131,19 +134,20 @@ def score(
     progress.phase("scoring")
     common, others, logit = session.run(_scoring(run, table, half))
     session.close()
-    target = output or out / "scores.parquet"
-    write_scores(target, _scores(run, common, logit))
-    unmatched = target.with_name("unmatched.csv")
+    scores = _scores(run, common, logit)
+    target = keep_scores(scores, run.id, party.data, output, out / "scores.parquet")
+    unmatched = (target or out / "scores").with_name("unmatched.csv")
     write_scores(unmatched, _frame({"id": sorted(others.ids)}))
+    database = party.data.database
     facts = {
         "model": half.run,
-        "scores": str(target),
+        "scores": str(target or (database and database.scores)),
         "scored": len(common),
         "unmatched": len(others),
     }
     books = run.books(session, effort)
     files = {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts}
-    publish_results(session, out, files, written=(target, unmatched))
+    publish_results(session, out, files, written=(target, unmatched) if target else (unmatched,))
     return facts | {"warnings": run.warnings}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from parties.config.job import Job
 from parties.config.party import Party
 from parties.contract.mandate import Mandate
-from parties.inspection import clean_ids, read_training
+from parties.inspection import clean_ids
 from parties.programs.alignment import align_host, match_host, measured_rows
 from parties.programs.consent import publish_results
 from parties.programs.effort import Effort
@@ -24,6 +24,7 @@ from parties.programs.stored import stored
 from parties.programs.trees import batches
 from parties.programs.trees import host as trees
 from parties.progress import Progress
+from parties.sources import batch_source, read_training
 from vfl.crypto.paillier import PublicKey
 from vfl.features import names
 from vfl.linear import coefficients, halves, logistic, scoring
@@ -60,7 +61,7 @@ def serve(job: Job, party: Party, out: Path, progress: Progress, service: Servic
 
     arbiters = (job.arbiter,) if job.arbiter else ()
     others: dict[str, tuple[str, ...]] = {"train": arbiters, "score": ()}
-    serve_runs(job, party, out, progress, service, others=others, take_part=take_part)
+    serve_runs(job, party, out, progress, service, others=others, take_part=take_part, table=table.digest())
 
 
 def _train(run: Run, session: Session, table: Table, out: Path) -> None:
@@ -162,8 +163,9 @@ async def scoring_batch(run: Run, table: Table, model: Path) -> dict[str, Any]:
     half = Half.load(model) if model.exists() else None
     await halves.host(half.run if half else None, guest=run.guest)
     assert half is not None and run.party.data is not None
-    if run.party.data.score is not None:
-        table = half.read(run.party.data.score, run.party.data.id)
+    data = run.party.data
+    if (batch := batch_source(data)) is not None:
+        table = half.read(batch, data.id, data.types)
     half.check(table)
     common = await match_host(run, table, 1)
     for warning in unseen(half.levels, common):

@@ -9,7 +9,6 @@ A run that is done or has failed keeps what it was, and nothing else.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -55,8 +54,8 @@ def path_of(out: Path, run: str) -> Path:
     return out / STATE / run / "journal.db"
 
 
-def begin(contacts: Contacts, out: Path, run: str) -> Journal:
-    """Return the journal of a new run."""
+def begin(contacts: Contacts, out: Path, run: str, table: str) -> Journal:
+    """Return the journal of a new run; `table`: the digest of the party's, nothing of a party without one."""
     facts = {
         "run": run,
         "job": contacts.job.job,
@@ -64,13 +63,13 @@ def begin(contacts: Contacts, out: Path, run: str) -> Journal:
         "party": contacts.party.party,
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),
         "state": RUNNING,
-        "table": _digest(contacts),
+        "table": table,
     }
     return Journal.create(path_of(out, run), contacts.own.key_pem, Randomness().bytes, facts)
 
 
-def found(contacts: Contacts, out: Path, run: str) -> Journal:
-    """Return the journal of a run that was cut off; refuse one that is over."""
+def found(contacts: Contacts, out: Path, run: str, table: str) -> Journal:
+    """Return the journal of a run that was cut off; refuse one that is over, or of another table."""
     path = path_of(out, run)
     if not path.exists():
         raise ConfigError(str(path), "no such run", "`vfl runs` lists those that can be resumed")
@@ -80,11 +79,9 @@ def found(contacts: Contacts, out: Path, run: str) -> Journal:
         raise ConfigError(str(path), "is of another job file", "use the job file that the run began with")
     if about["state"] in (DONE, FAILED):
         raise ConfigError(run, f"is over: {about['state']}", "begin a new run: vfl guest train")
-    if about["table"] != _digest(contacts):
-        data = contacts.party.data
-        assert data is not None
-        what = "has changed since the run began"
-        raise DataError(str(data.table), what, "put the table back, or begin a new run")
+    if about["table"] != table:
+        what = "the table has changed since the run began"
+        raise DataError(f"run {run}", what, "put the table back, or begin a new run")
     return journal
 
 
@@ -174,11 +171,3 @@ def _end(journal: Journal, state: str) -> None:
     with suppress(PausedError):  # a full disk: the state stays as it was, which is safe
         journal.note(state=state)
         journal.finish()
-
-
-def _digest(contacts: Contacts) -> str:
-    """Return the SHA-256 of the party's table, nothing of a party without one."""
-    if contacts.party.data is None:
-        return ""
-    with contacts.party.data.table.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +21,9 @@ from parties.programs.stored import Levels, check_batch, levels_from, levels_jso
 from vfl.stats.binned import IndicatorColumns, WoeColumns
 from vfl.stats.binning import Values, levels_of
 from vfl.stats.standard import Standardiser
+from vfl.table.cells import CellKind
+from vfl.table.files import TableFile
+from vfl.table.read import NOTHING_DECLARED
 from vfl.table.table import Categorical, Table
 
 Vector = NDArray[np.float64]
@@ -64,9 +68,11 @@ class Half:
         x = self.features.transform(columns_of(table))
         return np.asarray(intercept + x @ np.array(list(weights.values())), np.float64)
 
-    def read(self, path: Path, id: str) -> Table:
+    def read(
+        self, source: Path | TableFile, id: str, types: Mapping[str, CellKind] = NOTHING_DECLARED
+    ) -> Table:
         """Return a batch with the model's columns."""
-        return read_batch(self.levels, path, id)
+        return read_batch(self.levels, source, id, types)
 
     def check(self, table: Table) -> None:
         """Refuse a table that lacks a column of the model, or holds texts where it had numbers."""

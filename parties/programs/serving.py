@@ -44,10 +44,11 @@ def serve(
     *,
     others: Mapping[str, tuple[str, ...]],
     take_part: TakePart,
+    table: str = "",
 ) -> None:
     """Take part in the guest's runs until told to stop; `others`: by task, who is met but the guest.
 
-    Trainings that were cut off come first.
+    `table`: the digest of the party's table, if it has one.  Trainings that were cut off come first.
     """
     contacts = Contacts.load(job, party)
     Mandate(job, party, run="", task="").own_document()
@@ -55,7 +56,7 @@ def serve(
         if service.port_file:
             service.port_file.write_text(str(listener.port))
         load_kernels(party, ids=party.data is not None)
-        server = _Server(contacts, listener, out, progress, others, take_part)
+        server = _Server(contacts, listener, out, progress, others, take_part, table)
         for run in lasting.unfinished(contacts, out):
             progress.phase(f"going on with run {run}")
             server.attempt(partial(server.go_on, run), service)
@@ -75,6 +76,7 @@ class _Server:
     progress: Progress
     others: Mapping[str, tuple[str, ...]]
     take_part: TakePart
+    table: str
 
     def attempt(self, act: Callable[[], None], service: Service) -> None:
         """Take part in a run; whatever becomes of it, the next one may come."""
@@ -109,7 +111,7 @@ class _Server:
     def go_on(self, run: str, link: Link | None = None) -> None:
         """Go on with a training that was cut off."""
         links = {link.peer: link} if link else {}
-        self._train(lasting.found(self.contacts, self.out, run), links)
+        self._train(lasting.found(self.contacts, self.out, run, self.table), links)
 
     def _begin(self, link: Link) -> None:
         hello, contacts = link.hello, self.contacts
@@ -122,7 +124,7 @@ class _Server:
                 met.abort(public_reason(error))
             raise
         if hello.task == "train":
-            self._train(lasting.begin(contacts, self.out, hello.run), links)
+            self._train(lasting.begin(contacts, self.out, hello.run, self.table), links)
         else:
             run = Run.begin(contacts.job, contacts.party, hello.run, hello.task, self.progress)
             session = agreed_session(run, links)

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vfl.errors import ConfigError, DataError
-from vfl.table.read import read_table
+from vfl.table.cells import CellKind
+from vfl.table.files import TableFile
+from vfl.table.read import NOTHING_DECLARED, read_table
 from vfl.table.table import Categorical, Table
 
 Kind = Literal["logistic", "trees"]
@@ -53,10 +55,13 @@ def levels_from(data: dict[str, Any]) -> dict[str, tuple[str, ...] | None]:
     return {name: None if known is None else tuple(known) for name, known in data["columns"].items()}
 
 
-def read_batch(levels: Levels, path: Path, id: str) -> Table:
-    """Return a batch with the model's columns."""
-    categories = [name for name, known in levels.items() if known is not None]
-    return read_table(path, id=id, columns=list(levels), categorical=categories)
+def read_batch(
+    levels: Levels, source: Path | TableFile, id: str, types: Mapping[str, CellKind] = NOTHING_DECLARED
+) -> Table:
+    """Return a batch with the model's columns; `types`: as declared, of columns with numbers."""
+    kinds: dict[str, CellKind] = {name: "category" for name, known in levels.items() if known is not None}
+    kinds |= {name: kind for name, kind in types.items() if levels.get(name, ()) is None}
+    return read_table(source, id=id, columns=list(levels), types=kinds)
 
 
 def check_batch(levels: Levels, table: Table) -> None:

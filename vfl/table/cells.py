@@ -6,7 +6,7 @@ double once white space around it is gone: `12`, `-.5`, `+1e3`; not `nan`, `inf`
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,12 @@ _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _ROUNDED = r"^[0-9](\.[0-9]+)?[eE]\+[0-9]{2}$"
 
 
+CellKind = Literal["id", "text", "number", "category", "date"]
+"""What a column may be declared to hold.  Ids and free texts are no features."""
+
+_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9:.]+)?$"
+
+
 class CellError(ValueError):
     """A cell that its column cannot hold; `row` counts from 0, None stands for the whole column."""
 
@@ -36,10 +42,14 @@ class CellError(ValueError):
         self.hint = hint
 
 
-def feature(cells: Any, *, categorical: bool) -> Column:
-    """Return a feature: numeric if its cells are, unless it is to be categorical."""
-    if categorical:
+def feature(cells: Any, kind: CellKind | None = None) -> Column:
+    """Return a feature of the kind that was declared, or else numeric if its cells are."""
+    if kind == "category":
         return Categorical(_shared(_texts(cells)))
+    if kind == "number":
+        return Numeric(_numbers(cells))
+    if kind == "date":
+        return Numeric(_days(cells))
     if _is_number(cells.type) or pa.types.is_null(cells.type):
         return Numeric(_finite(cells, _doubles(cells)))
     texts = _texts(cells)
@@ -101,6 +111,35 @@ def texts_without_blanks(cells: Any) -> NDArray[np.object_]:
     if pc.any(blank).as_py():
         raise CellError(_index(blank), f"blank ({pc.sum(blank).as_py()} such rows)", "fill every row")
     return _shared(values)
+
+
+def _numbers(cells: Any) -> NDArray[np.float64]:
+    """Return doubles, blanks as NaN; any other cell is an error."""
+    if _is_number(cells.type):
+        return _finite(cells, _doubles(cells))
+    texts = pc.utf8_trim_whitespace(_texts(cells))
+    wrong = pc.fill_null(pc.invert(pc.match_substring_regex(texts, _NUMBER)), False)
+    if pc.any(wrong).as_py():
+        what = f"{_first(texts, wrong)!r} is not a number ({pc.sum(wrong).as_py()} such cells)"
+        raise CellError(_index(wrong), what, "correct the cell or leave it blank; see `types`")
+    return _finite(texts, _doubles(texts))
+
+
+def _days(cells: Any) -> NDArray[np.float64]:
+    """Return the days since 1970-01-01 of dates and times, blanks as NaN."""
+    dates = cells.combine_chunks()
+    if not pa.types.is_temporal(cells.type):
+        dates = pc.utf8_trim_whitespace(_texts(cells))
+        wrong = pc.fill_null(pc.invert(pc.match_substring_regex(dates, _DATE)), False)
+        if pc.any(wrong).as_py():
+            what = f"{_first(dates, wrong)!r} is no date ({pc.sum(wrong).as_py()} such cells)"
+            raise CellError(_index(wrong), what, "write 2027-06-30, or leave the cell blank; see `types`")
+        dates = pc.utf8_slice_codeunits(dates, 0, 10)
+    try:
+        days = dates.cast(pa.date32(), safe=False).cast(pa.int32())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise CellError(None, f"cells are no dates: {str(error).splitlines()[0]}", "see `types`") from None
+    return _doubles(days)
 
 
 def _is_text(kind: Any) -> bool:

@@ -20,10 +20,10 @@ from vfl.errors import ConfigError, DataError
 
 
 class TableFile(Protocol):
-    """A file of named columns of equal length."""
+    """A file, or what a query returned, of named columns of equal length."""
 
     @property
-    def path(self) -> Path: ...
+    def source(self) -> str: ...
 
     @property
     def names(self) -> list[str]: ...
@@ -43,6 +43,11 @@ class CsvFile:
 
     path: Path
     names: list[str]
+
+    @property
+    def source(self) -> str:
+        """The file's name."""
+        return self.path.name
 
     def cells(self, names: Sequence[str]) -> dict[str, Any]:
         """Return these columns as texts."""
@@ -103,6 +108,11 @@ class ParquetFile:
     path: Path
     names: list[str]
 
+    @property
+    def source(self) -> str:
+        """The file's name."""
+        return self.path.name
+
     def cells(self, names: Sequence[str]) -> dict[str, Any]:
         """Return these columns with the file's own types."""
         try:
@@ -128,11 +138,16 @@ def open_table(path: Path) -> TableFile:
         raise DataError(str(path), "may not be read", "check the file's permissions") from None
     except IsADirectoryError:
         raise DataError(str(path), "is a folder", "give the path of a file") from None
+    check_names(path.name, names)
+    return CsvFile(path, names) if path.suffix.lower() == ".csv" else ParquetFile(path, names)
+
+
+def check_names(source: str, names: Sequence[str]) -> None:
+    """Refuse columns of which two have one name."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         what = "columns with one name: " + ", ".join(map(repr, twice))
-        raise DataError(path.name, what, "rename them so that each name stands once")
-    return CsvFile(path, names) if path.suffix.lower() == ".csv" else ParquetFile(path, names)
+        raise DataError(source, what, "rename them so that each name stands once")
 
 
 def _csv_header(path: Path) -> list[str]:

@@ -1,19 +1,20 @@
-"""Tables from files, and scores to files."""
+"""Tables from files and queries, and scores to files."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from vfl.errors import ConfigError, DataError
 from vfl.table import cells
-from vfl.table.cells import CellError
+from vfl.table.cells import CellError, CellKind
 from vfl.table.files import TableFile, open_table
 from vfl.table.table import Column, Table
 
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+NOTHING_DECLARED: Mapping[str, CellKind] = MappingProxyType({})
+
 
 def read_table(
-    path: str | Path,
+    source: str | Path | TableFile,
     *,
     id: str,
     label: str | None = None,
@@ -33,20 +36,23 @@ def read_table(
     columns: Sequence[str] | None = None,
     categorical: Iterable[str] = (),
     drop: Iterable[str] = (),
+    types: Mapping[str, CellKind] = NOTHING_DECLARED,
 ) -> Table:
-    """Read a CSV or Parquet table: `id`, maybe `label`, `split` and `weight`, and features.
+    """Read a CSV or Parquet table, or a query's: `id`, maybe `label`, `split` and `weight`, and features.
 
-    Features are `columns`, or else all that is not named otherwise nor in `drop`.  One whose cells
-    are no numbers is categorical by itself, one in `categorical` always.  Raises ConfigError if the
-    names contradict each other or the file is of no known kind, DataError, with the line, otherwise.
+    Features are `columns`, or else all that is not named otherwise nor in `drop` nor declared an id
+    or a text.  One whose cells are no numbers is categorical by itself, one in `categorical` always;
+    what `types` declares wins.  Raises ConfigError if the names contradict each other or the file is
+    of no known kind, DataError, with the line, otherwise.
     """
-    file = open_table(Path(path))
+    file = open_table(Path(source)) if isinstance(source, str | Path) else source
     roles = {"id": id, "label": label, "split": split, "weight": weight}
-    categorical = set(categorical)
     drop = set(drop)
-    for name in (*roles.values(), *(columns or ()), *sorted(categorical | drop)):
+    for name in (*roles.values(), *(columns or ()), *sorted({*categorical, *drop, *types})):
         if name is not None and name not in file.names:
-            raise DataError(file.path.name, f"has no column {name!r}", _nearest(name, file.names))
+            raise DataError(file.source, f"has no column {name!r}", _nearest(name, file.names))
+    kinds = _declared(file, roles, categorical, types)
+    drop |= {name for name, kind in kinds.items() if kind in ("id", "text") and name != id}
     features = _features(file, roles, columns, drop)
     raw = file.cells([name for name in roles.values() if name is not None] + features)
 
@@ -55,14 +61,14 @@ def read_table(
 
     ids = convert(id, cells.ids)
     if len(ids) == 0:
-        raise DataError(file.path.name, "has no rows", "the header must be followed by data")
+        raise DataError(file.source, "has no rows", "the header must be followed by data")
     return Table(
         ids=ids,
         label=None if label is None else convert(label, cells.label),
         split=None if split is None else convert(split, cells.texts_without_blanks),
         weight=None if weight is None else convert(weight, cells.weight),
-        columns={name: convert(name, _as_feature(name in categorical)) for name in features},
-        source=file.path.name,
+        columns={name: convert(name, _as_feature(kinds.get(name))) for name in features},
+        source=file.source,
     )
 
 
@@ -107,7 +113,7 @@ def _features(
     file: TableFile, roles: dict[str, str | None], columns: Sequence[str] | None, drop: set[str]
 ) -> list[str]:
     """Return the names of the features, in the order asked for or else of the file."""
-    where, taken = file.path.name, [name for name in roles.values() if name is not None]
+    where, taken = file.source, [name for name in roles.values() if name is not None]
     named = list(columns or ())
     for name in {*taken, *named}:
         uses = [*taken, *named, *drop].count(name)
@@ -123,15 +129,32 @@ def _features(
     return features
 
 
-def _as_feature(categorical: bool) -> Callable[[Any], Column]:
-    return lambda column: cells.feature(column, categorical=categorical)
+def _declared(
+    file: TableFile, roles: dict[str, str | None], categorical: Iterable[str], types: Mapping[str, CellKind]
+) -> dict[str, CellKind]:
+    """Return what columns are declared to hold; refuse two declarations that contradict each other."""
+    kinds: dict[str, CellKind] = dict.fromkeys(categorical, "category")
+    for name, kind in types.items():
+        what = ""
+        if kinds.setdefault(name, kind) != kind:
+            what = f"column {name!r} is declared {kind} and stands in `categorical`"
+        for role, taken in roles.items():
+            if name == taken and not (role == "id" and kind in ("id", "text")):
+                what = f"column {name!r} is the {role}, and is declared {kind}"
+        if what:
+            raise ConfigError(file.source, what, "see data.types in the party's file")
+    return kinds
+
+
+def _as_feature(kind: CellKind | None) -> Callable[[Any], Column]:
+    return lambda column: cells.feature(column, kind)
 
 
 def _converted(file: TableFile, name: str, convertor: Callable[[Any], T], column: Any) -> T:
     try:
         return convertor(column)
     except CellError as bad:
-        place = file.path.name if bad.row is None else file.place(bad.row)
+        place = file.source if bad.row is None else file.place(bad.row)
         raise DataError(f"{place}: {name}", bad.what, bad.hint) from None
 
 

@@ -7,6 +7,7 @@ The order of `columns` is the order of the file.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,20 @@ class Table:
         """The labels of the rows that count: of a weighted table those whose weight is not 0."""
         assert self.label is not None
         return self.label if self.weight is None else self.label[self.weight > 0]
+
+    def digest(self) -> str:
+        """Return the SHA-256, in hex, of all that the table holds, order included."""
+        parts = {"id": self.ids, "label": self.label, "split": self.split, "weight": self.weight}
+        known = {name: values for name, values in parts.items() if values is not None}
+        known |= {f"column {name}": column.values for name, column in self.columns.items()}
+        whole = sha256()
+        for name, values in known.items():
+            whole.update(f"{name}\n{values.dtype}\n{len(values)}\n".encode())
+            # repr, for a blank must not be the text None
+            whole.update(
+                "\n".join(map(repr, values)).encode() if values.dtype == object else values.tobytes()
+            )
+        return whole.hexdigest()
 
     def take(self, rows: NDArray[np.int64]) -> Table:
         """Return the table of these rows, in this order."""

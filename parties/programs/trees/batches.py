@@ -12,6 +12,7 @@ from parties.programs.alignment import match_guest, match_host
 from parties.programs.model import unseen
 from parties.programs.run import Run
 from parties.programs.trees_model import TreeHalf
+from parties.sources import batch_source
 from vfl.linear import halves
 from vfl.table.table import Table
 from vfl.trees import scoring
@@ -36,8 +37,9 @@ async def host(run: Run, table: Table, model: Path) -> dict[str, Any]:
     half = TreeHalf.load(model, HostTrees) if model.exists() else None
     await halves.host(half.run if half else None, guest=run.guest)
     assert half is not None and run.party.data is not None
-    if run.party.data.score is not None:
-        table = half.read(run.party.data.score, run.party.data.id)
+    data = run.party.data
+    if (batch := batch_source(data)) is not None:
+        table = half.read(batch, data.id, data.types)
     half.check(table)
     common = await match_host(run, table, 1)
     for warning in unseen(half.levels, common):

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from parties.config.party import Data
-from parties.inspection import read_training, training_rows
+from parties.inspection import training_rows
+from parties.sources import read_training
 from scripts.benchmarks.real.jobs import DATA, Case, Tables
 from vfl.linear.sigmoid import sigmoid
 from vfl.stats.binning import Values, fit_bins

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parties.config.party import Data
-from parties.inspection import read_training, training_rows
+from parties.inspection import training_rows
+from parties.sources import read_training
 from scripts.benchmarks.real.tree_jobs import TreeCase
 from vfl.crypto.randomness import Randomness
 from vfl.stats.binned import Bins

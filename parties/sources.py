@@ -1,0 +1,89 @@
+"""Where a party's rows come from, files or a database, and where its scores go."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from parties.config.party import Data, DatabaseAccess
+from vfl.errors import ConfigError
+from vfl.table.files import TableFile
+from vfl.table.read import read_table, write_scores
+from vfl.table.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vfl.table.database import Database
+
+PASSWORD_BYTES = 1 << 10
+"""Bytes of the longest password that is read from a file."""
+
+
+def read_training(data: Data) -> Table:
+    """Return the table from which a party trains."""
+    source: Path | TableFile | None = data.table
+    if source is None:
+        assert data.database is not None
+        assert data.database.train is not None
+        source = database_of(data.database).query(data.database.train, data.id)
+    return read_table(
+        source,
+        id=data.id,
+        label=data.label,
+        split=data.split,
+        weight=data.weight,
+        columns=data.columns,
+        categorical=data.categorical,
+        drop=data.drop,
+        types=data.types,
+    )
+
+
+def batch_source(data: Data) -> Path | TableFile | None:
+    """Return where the customers to score are, None for the training table."""
+    if data.database and data.database.score:
+        return database_of(data.database).query(data.database.score, data.id)
+    return data.score
+
+
+def keep_scores(frame: pd.DataFrame, run: str, data: Data, path: Path | None, default: Path) -> Path | None:
+    """Put scores into the file `path`, or where the party's file says, or into the file `default`.
+
+    Returns the file, None for a table of a database.
+    """
+    if path is None and data.database and data.database.scores:
+        database_of(data.database).append(data.database.scores, frame.assign(run=run))
+        return None
+    write_scores(path or default, frame)
+    return path or default
+
+
+def check_sink(data: Data, path: Path | None) -> None:
+    """Raise ConfigError where scores could not be put into the database: asked before a run."""
+    if path is None and data.database and data.database.scores:
+        database_of(data.database).check_libraries()
+
+
+def database_of(access: DatabaseAccess) -> Database:
+    """Return the database with its password, which is nowhere else."""
+    from vfl.table.database import Database
+
+    return Database(access.url, _password(access), access.folder)
+
+
+def _password(access: DatabaseAccess) -> str | None:
+    if name := access.password_env:
+        if name not in os.environ:
+            what = f"the environment variable {name} is not set"
+            raise ConfigError("data.database.password_env", what, "put the database's password there")
+        return os.environ[name]
+    if path := access.password_file:
+        try:
+            text = path.read_bytes()[:PASSWORD_BYTES].decode("utf-8")
+        except (OSError, UnicodeDecodeError):
+            hint = "give a file that holds the password alone"
+            raise ConfigError("data.database.password_file", f"{path} cannot be read", hint) from None
+        return text.rstrip("\r\n")
+    return None
