@@ -44,6 +44,7 @@ COMMANDS = (
     ["local"],
     ["check"],
     ["init"],
+    ["doctor"],
     ["peers"],
     ["peers", "add"],
     ["approve"],

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from parties.cli import audit, check, contracts, demo, init, keys, local, peers, roles, runs, voice
+from parties.cli import audit, check, contracts, demo, doctor, init, keys, local, peers, roles, runs, voice
 from vfl import __version__
 
 application = typer.Typer(
@@ -23,6 +23,7 @@ demo.add_to(application)
 local.add_to(application)
 check.add_to(application)
 init.add_to(application)
+doctor.add_to(application)
 peers.add_to(application)
 contracts.add_to(application)
 runs.add_to(application)

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from vfl.errors import LostError, PeerError, ProtocolError, SecurityError
 from vfl.wire.certificates import Identity, server_name
@@ -30,7 +31,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc as grpc  # noqa: E402
 
-SERVICE, METHOD = "vfl.Wire", "Link"
+SERVICE, METHOD, GREETING = "vfl.Wire", "Link", "Greet"
 
 _OPTIONS = [
     ("grpc.max_send_message_length", MAX_FRAME),
@@ -75,6 +76,15 @@ def open_channel(address: str, identity: Identity, peer: str, root: bytes) -> gr
 def open_stream(channel: grpc.Channel, frames: Iterator[bytes]) -> grpc.CallIterator[bytes]:
     """Start the stream of a link: write these frames, return those of the peer."""
     return channel.stream_stream(f"/{SERVICE}/{METHOD}", None, None)(frames)
+
+
+def certificate_shown(context: grpc.ServicerContext) -> bytes:
+    """Return the certificate that a caller has proven to hold the key of, as PEM."""
+    auth: Mapping[str, Any] = context.auth_context()
+    version = auth.get("ssl_tls_version", [b"TLSv1.3"])
+    assert version == [b"TLSv1.3"], f"a handshake ended in {version}"
+    shown: bytes = auth["x509_pem_cert"][0]
+    return shown
 
 
 def incoming(stream: Iterator[bytes], peer: str, at_end: Callable[[], object]) -> Iterator[bytes]:

@@ -79,25 +79,32 @@ def split_address(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _require_presented(address: str, peer: str, pin: str, deadline: float) -> None:
-    """Ask who answers at an address.  The handshake of the link itself checks it again, with proof."""
+def presented(address: str, patience: float) -> str:
+    """Return the fingerprint of the certificate that whoever listens at an address shows.
+
+    It is shown, not proven.  Raises ssl.SSLError where the listener does not speak TLS 1.3, OSError where
+    nobody answers.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.set_alpn_protocols(["h2"])
-    patience = max(deadline - time.monotonic(), FIRST_PAUSE)
+    with (
+        socket.create_connection(split_address(address), timeout=patience) as plain,
+        context.wrap_socket(plain) as secured,
+    ):
+        return f"sha256:{sha256(secured.getpeercert(binary_form=True) or b'').hexdigest()}"
+
+
+def _require_presented(address: str, peer: str, pin: str, deadline: float) -> None:
+    """Ask who answers at an address.  The handshake of the link itself checks it again, with proof."""
     try:
-        with (
-            socket.create_connection(split_address(address), timeout=patience) as plain,
-            context.wrap_socket(plain) as secured,
-        ):
-            der = secured.getpeercert(binary_form=True) or b""
+        found = presented(address, max(deadline - time.monotonic(), FIRST_PAUSE))
     except ssl.SSLError:
         raise _AbsentError("what answers there does not speak TLS 1.3") from None
     except OSError as error:
         raise _AbsentError(error.strerror or str(error)) from None
-    found = f"sha256:{sha256(der).hexdigest()}"
     if found != pin:
         raise SecurityError(
             peer, f"{address} presents the certificate {found}, expected {pin}", "compare pins with the peer"

@@ -8,12 +8,22 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 from vfl.errors import ConfigError, LostError
 from vfl.wire.certificates import Identity, fingerprint, trusted_pem
-from vfl.wire.channel import METHOD, SERVICE, grpc, incoming, server_credentials, server_options
+from vfl.wire.channel import (
+    GREETING,
+    METHOD,
+    SERVICE,
+    certificate_shown,
+    grpc,
+    incoming,
+    server_credentials,
+    server_options,
+)
 from vfl.wire.frames import Hello, abort_frame, hello_frame, open_hello, short_hash
+from vfl.wire.greeting import answering
 from vfl.wire.link import Link
 from vfl.wire.outbox import Outbox
 
@@ -51,7 +61,11 @@ class Listener:
         )
         handler = grpc.stream_stream_rpc_method_handler(self._hold)
         self._server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),)
+            (
+                grpc.method_handlers_generic_handler(
+                    SERVICE, {METHOD: handler, GREETING: answering(self._pins)}
+                ),
+            )
         )
         trusted_pem(identity.certificate_pem, identity.name)
         try:
@@ -147,7 +161,7 @@ class Listener:
             hello = open_hello(next(requests))
         except (ValueError, StopIteration, grpc.RpcError) as error:
             return _refuse_stream(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        shown = fingerprint(_certificate_shown(context))
+        shown = fingerprint(certificate_shown(context))
         if self._pins.get(hello.party) != shown:
             return _refuse_stream(
                 context, grpc.StatusCode.PERMISSION_DENIED, f"{shown} is not the certificate of {hello.party}"
@@ -171,14 +185,6 @@ def _refuse_stream(context: grpc.ServicerContext, code: grpc.StatusCode, why: st
     context.set_code(code)
     context.set_details(why)
     return iter(())
-
-
-def _certificate_shown(context: grpc.ServicerContext) -> bytes:
-    auth: Mapping[str, Any] = context.auth_context()
-    version = auth.get("ssl_tls_version", [b"TLSv1.3"])
-    assert version == [b"TLSv1.3"], f"a handshake ended in {version}"
-    shown: bytes = auth["x509_pem_cert"][0]
-    return shown
 
 
 class _DaemonThreads(ThreadPoolExecutor):
