@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from parties.config.job import Job
-from parties.config.party import Party
+from parties.config.party import DatabaseAccess, Party
 from parties.contract.tally import state_folder
 from parties.doctor.finding import Finding, doubtful, failed, fine
+from parties.sources import database_of
 from vfl.errors import ConfigError, DataError, SecurityError, VflError
 from vfl.wire.certificates import fingerprint, load_certificate, load_identity, parse_certificate
 
@@ -31,8 +32,10 @@ def files(job: Job, party: Party) -> Iterator[Finding]:
     yield _key(party)
     for subject, folder in (("out", party.out), ("state", state_folder(party))):
         yield _folder(subject, folder)
-    if party.data is not None:
+    if party.data is not None and party.data.table is not None:
         yield _table(party.data.table)
+    if party.data is not None and party.data.database is not None:
+        yield _database(party.data.database)
 
 
 def _certificates(job: Job, party: Party) -> Iterator[Finding]:
@@ -100,3 +103,11 @@ def _table(path: Path) -> Finding:
         what = f"cannot be read: {(error.strerror or 'no reason given').lower()}"
         return failed("table", DataError(str(path), what, "see `data.table`"))
     return fine("table", f"{path}, {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _database(access: DatabaseAccess) -> Finding:
+    try:
+        database_of(access).query("SELECT '1' AS id", "id")
+    except VflError as error:
+        return failed("database", error)
+    return fine("database", f"{access.url} answers")
