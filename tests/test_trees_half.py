@@ -12,11 +12,13 @@ import pytest
 from program_runs import BANK, INSURER, by_id, changed
 from seeded import Seeded
 
+from parties.exports.halves import described
 from parties.programs.files import publish
 from parties.programs.model import Half, columns_of, levels_in
 from parties.programs.trees_model import TreeHalf
 from vfl.errors import ConfigError, DataError
 from vfl.stats.binned import Bins
+from vfl.stats.scorecard import Scorecard
 from vfl.table.table import Categorical, Table
 from vfl.trees import scoring
 from vfl.trees.grow import Ensemble, Rules
@@ -76,6 +78,14 @@ def test_halves_come_back_from_their_files_and_score_as_in_training(tmp_path: Pa
     run = run_in_memory(roles)
     assert run.wire
     np.testing.assert_array_equal(run.results["bank"], TRAINED.grown.logit)
+
+
+def test_what_is_shown_of_a_half_are_its_own_columns_splits(tmp_path: Path) -> None:
+    shown = [described(stored(tmp_path, half), Scorecard()) for half in (TRAINED.bank, TRAINED.insurer)]
+    assert [list(one["columns"]) for one in shown] == [list(BANK.columns), list(INSURER.columns)]
+    assert [one["trees"] for one in shown] == [6, 6]
+    splits = sum(len(tree.chosen) for tree in TRAINED.grown.trees)
+    assert sum(sum(one["columns"].values()) for one in shown) == splits
 
 
 def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:

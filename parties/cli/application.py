@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from parties.cli import audit, check, contracts, demo, doctor, init, keys, local, peers, roles, runs, voice
+from parties.cli import (
+    audit,
+    check,
+    contracts,
+    demo,
+    doctor,
+    init,
+    keys,
+    local,
+    model,
+    peers,
+    roles,
+    runs,
+    voice,
+)
 from vfl import __version__
 
 application = typer.Typer(
@@ -27,6 +41,7 @@ doctor.add_to(application)
 peers.add_to(application)
 contracts.add_to(application)
 runs.add_to(application)
+model.add_to(application)
 keys.add_to(application)
 audit.add_to(application)
 application.add_typer(roles.guest, name="guest")

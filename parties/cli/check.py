@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from parties.cli.tables import table
+from parties.cli.tables import shortened, table
 from parties.cli.voice import Format, FormatOption, results, say
 
 
@@ -69,12 +69,8 @@ def _table_lines(name: str, part: dict[str, Any]) -> Iterator[str]:
         rate = count["events"] / count["rows"]
         yield f"    {split}: {count['rows']} rows, {count['events']} bad ({rate:.2%})"
     rows = [
-        (_shortened(c["name"]), c["kind"], f"{c['blank'] / part['rows']:.1%}", str(c["distinct"]))
+        (shortened(c["name"], 40), c["kind"], f"{c['blank'] / part['rows']:.1%}", str(c["distinct"]))
         for c in part["columns"]
     ]
     for line in table(("column", "kind", "blank", "distinct"), rows):
         yield f"    {line}"
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= 40 else name[:37] + "..."

@@ -33,7 +33,7 @@ def comparison(run: dict[str, Any], guest: str) -> Iterator[str]:
         measured = {
             "joint": models["joint"],
             "joint, to one point": run.get("rounding", {}).get(split),
-            f"{_shortened(guest)} alone": models["guest_only"],
+            f"{shortened(guest)} alone": models["guest_only"],
         }
         rows += [(f"{split}: {title}", *_measures(m)) for title, m in measured.items() if m]
     yield from table(("", "AUC", "KS", "Gini", "log-loss", "mean PD", "bad rate"), rows)
@@ -54,8 +54,7 @@ def bias(splits: dict[str, dict[str, float]]) -> Iterator[str]:
 def efforts(guest: dict[str, Any], books: dict[str, dict[str, Any]]) -> Iterator[str]:
     """Yield what the training took each party, and how many cores all of them kept busy."""
     rows = [
-        (f"training: {_shortened(name)}", book["seconds"], book["cpu_seconds"])
-        for name, book in books.items()
+        (f"training: {shortened(name)}", book["seconds"], book["cpu_seconds"]) for name, book in books.items()
     ]
     rows.append(("all parties", guest["seconds"], sum(cpu for _, _, cpu in rows)))
     yield from table(
@@ -69,8 +68,9 @@ def _measures(found: dict[str, Any]) -> list[str]:
     return [*ranks, *(f"{found[key]:.2%}" for key in RATES)]
 
 
-def _shortened(name: str) -> str:
-    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+def shortened(name: str, longest: int = LONGEST) -> str:
+    """Return a name of so many letters at most."""
+    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
 def summary_lines(values: dict[str, Any], prefix: str = "") -> Iterator[str]:

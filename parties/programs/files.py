@@ -12,7 +12,7 @@ from vfl.errors import ConfigError
 
 
 def publish(folder: Path, files: Mapping[str, Any]) -> None:
-    """Put files into a folder, for their owner alone: texts as they are, all else as JSON.
+    """Put files into a folder, for their owner alone: texts and bytes as they are, all else as JSON.
 
     Every file is written beside its place before the first is moved there, so a run that fails,
     and a disk that is full, leave the former files.
@@ -23,7 +23,7 @@ def publish(folder: Path, files: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, part in parts.items():
             part.touch(mode=0o600, exist_ok=False)
-            part.write_text(_text(files[name]), encoding="utf-8")
+            part.write_bytes(_bytes(files[name]))
         for name, part in parts.items():
             part.replace(folder / name)
     except OSError as error:
@@ -33,5 +33,8 @@ def publish(folder: Path, files: Mapping[str, Any]) -> None:
             part.unlink(missing_ok=True)
 
 
-def _text(content: Any) -> str:
-    return content if isinstance(content, str) else json.dumps(content, indent=1) + "\n"
+def _bytes(content: Any) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    text = content if isinstance(content, str) else json.dumps(content, indent=1) + "\n"
+    return text.encode("utf-8")

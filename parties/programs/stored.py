@@ -27,6 +27,18 @@ Levels = Mapping[str, tuple[str, ...] | None]
 """The columns that a model was trained on: each one's levels, None for numbers."""
 
 
+def kind_of(path: Path) -> Kind:
+    """Return the kind of the model in a file."""
+    try:
+        kind: Kind = json.loads(path.read_text(encoding="utf-8"))["kind"]
+        with stored(path, kind):
+            return kind
+    except FileNotFoundError:
+        raise ConfigError(str(path), "no model", "train first: vfl guest train") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ConfigError(str(path), "is no model of this version", "train again") from None
+
+
 @contextmanager
 def stored(path: Path, kind: Kind) -> Iterator[dict[str, Any]]:
     """Yield what a file says of a model of one kind, to be read inside; refuse other files and kinds."""

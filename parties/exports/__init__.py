@@ -1,0 +1,1 @@
+"""A party's half of a regression, as other programs can run it."""

@@ -1,0 +1,171 @@
+"""A party's half of a regression as a sum over its source columns: what every export is written from.
+
+    logit = base + sum over columns of what the case is worth that holds the cell
+
+A column's cases exclude each other: intervals of numbers, levels, a blank, any other cell.  A
+standardised number is worth `logit` for each unit beyond `around`.  Only the guest's half has an
+intercept; the joint logit is the sum of all halves'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
+from typing import assert_never
+
+from parties.programs.model import Half
+from vfl.stats.binned import IndicatorColumns, WoeColumns
+from vfl.stats.binning import BLANK, UNSEEN, Binning, NumericBins
+from vfl.stats.standard import Filled, IsBlank, IsLevel, StandardColumn, Standardiser
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """low < x <= high, either of them perhaps infinite."""
+
+    low: float
+    high: float
+
+    @property
+    def label(self) -> str:
+        """The interval as a reader writes it."""
+        if self.low == -inf:
+            return "any value" if self.high == inf else f"<= {self.high:.6g}"
+        return f"> {self.low:.6g}" if self.high == inf else f"({self.low:.6g}, {self.high:.6g}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The cell is this text."""
+
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """The cell is blank."""
+
+    label = "blank"
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A text that no training row had."""
+
+    label = "unseen"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Each unit of a number beyond `around`."""
+
+    around: float
+
+    @property
+    def label(self) -> str:
+        """What the logit is for."""
+        return f"each unit beyond {self.around:.6g}"
+
+
+When = Interval | Level | Blank | Other | Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a cell adds to the logit."""
+
+    when: When
+    logit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One source column's cases."""
+
+    column: str
+    numeric: bool
+    cases: tuple[Case, ...]
+
+    def worth(self, when: type[Blank] | type[Other]) -> float:
+        """Return the logit of a blank, or of any other cell."""
+        return next((case.logit for case in self.cases if isinstance(case.when, when)), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A half as the module's docstring describes it."""
+
+    run: str
+    base: float
+    terms: tuple[Term, ...]
+    is_guests: bool
+
+    @classmethod
+    def of(cls, half: Half) -> Card:
+        """Return a half's card."""
+        weights = dict(half.weights)
+        intercept = weights.pop("intercept", None)
+        values = list(weights.values())
+        match half.features:
+            case WoeColumns() | IndicatorColumns() as binned:
+                base, terms = 0.0, _binned(binned, values)
+            case Standardiser(columns):
+                base, terms = _standardised(columns, values, half)
+            case _:
+                assert_never(half.features)
+        return cls(half.run, base + (intercept or 0.0), tuple(terms), intercept is not None)
+
+
+def _binned(features: WoeColumns | IndicatorColumns, weights: list[float]) -> list[Term]:
+    tables: list[list[float]] = []
+    if isinstance(features, WoeColumns):
+        tables = [(w * table).tolist() for w, table in zip(weights, features.tables, strict=True)]
+    else:
+        left = iter(weights)
+        for size, shown in zip(features.bins.sizes, features.shown, strict=True):
+            table = [0.0] * size
+            for slot in shown:
+                table[slot] = next(left)
+            tables.append(table)
+    return [
+        Term(name, isinstance(bins, NumericBins), tuple(_cases(bins, table)))
+        for (name, bins), table in zip(features.bins.of.items(), tables, strict=True)
+    ]
+
+
+def _cases(bins: Binning, table: list[float]) -> Iterator[Case]:
+    if isinstance(bins, NumericBins):
+        ends = (-inf, *bins.cuts, inf)
+        yield from (Case(Interval(*ab), table[slot]) for slot, ab in enumerate(pairwise(ends)))
+    else:
+        yield from (Case(Level(text), table[slot]) for slot, text in enumerate(bins.levels))
+        yield Case(Other(), table[UNSEEN])
+    yield Case(Blank(), table[BLANK])
+
+
+def _standardised(
+    columns: tuple[StandardColumn, ...], weights: list[float], half: Half
+) -> tuple[float, list[Term]]:
+    base, terms = 0.0, []
+    for source in dict.fromkeys(column.source for column in columns):
+        cases, blank = [], 0.0
+        for column, weight in zip(columns, weights, strict=True):
+            if column.source != source:
+                continue
+            slope = weight / column.std
+            match column.piece:
+                case Filled(fill):
+                    cases.append(Case(Unit(column.mean), slope))
+                    blank += slope * (fill - column.mean)
+                case IsLevel(level):
+                    cases.append(Case(Level(level), slope))
+                    base -= slope * column.mean
+                case IsBlank():
+                    blank += slope
+                    base -= slope * column.mean
+                case _:
+                    assert_never(column.piece)
+        terms.append(Term(source, half.levels[source] is None, (*cases, Case(Blank(), blank))))
+    return base, terms

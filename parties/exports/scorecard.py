@@ -1,0 +1,51 @@
+"""A scorecard as CSV: what each bin of each of a party's columns is worth.
+
+    column,bin,low,high,level,logit,points
+    (base),,,,,-2.1,540.7
+    age,"<= 25",,25.0,,0.41,-11.8
+    age,blank,,,,0.0,-0.0
+    region,north,,,north,-0.2,5.8
+    income,each unit beyond 2100,2100.0,,,0.0001,-0.003
+
+A row holds where low < value <= high, or value = level.  Points are -logit / (ln 2 / pdo); the
+base of the guest's card also holds base_score - ln(base_odds) / (ln 2 / pdo), so that the points of all
+parties' cards together are the customer's.  Numbers are written in full.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from math import isfinite, log
+
+from parties.exports.card import Card, Case, Interval, Level, Unit
+from vfl.stats.scorecard import Scorecard
+
+HEAD = ("column", "bin", "low", "high", "level", "logit", "points")
+BASE = "(base)"
+
+
+def scorecard_csv(card: Card, scale: Scorecard) -> str:
+    """Return the card's file."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEAD)
+    base = -card.base / scale.one_point
+    if card.is_guests:
+        base += scale.base_score - log(scale.base_odds) / scale.one_point
+    writer.writerow((BASE, "", "", "", "", repr(card.base), repr(base)))
+    for term in card.terms:
+        writer.writerows((term.column, *_row(case, scale)) for case in term.cases)
+    return text.getvalue()
+
+
+def _row(case: Case, scale: Scorecard) -> tuple[str, ...]:
+    low = high = level = ""
+    match case.when:
+        case Interval(a, b):
+            low, high = (repr(end) if isfinite(end) else "" for end in (a, b))
+        case Level(text):
+            level = text
+        case Unit(around):
+            low = repr(around)
+    return case.when.label, low, high, level, repr(case.logit), repr(-case.logit / scale.one_point)
