@@ -37,13 +37,13 @@ def inspect(job: Job, party: Party, gates: Gates) -> dict[str, Any]:
         return found
     table = read_training(party.data)
     check_columns(table)
-    found["train"] = _described(table, _enough_ids(job, table)) | {"splits": _splits(job, table, gates)}
+    found["train"] = described(job, table) | {"splits": _splits(job, table, gates)}
     if role == "host" and len(table.columns) < FEW_HOST_COLUMNS:
         gates.refuse("few_host_columns", table.source, f"{len(table.columns)} columns take part")
     if (source := batch_source(party.data)) is not None:
         batch = read_batch(levels_in(table), source, party.data.id, party.data.types)
         check_columns(batch, constant=False)
-        found["score"] = _described(batch, _enough_ids(job, batch))
+        found["score"] = described(job, batch)
     return found
 
 
@@ -76,7 +76,9 @@ def _enough_ids(job: Job, table: Table) -> CleanIds:
     return ids
 
 
-def _described(table: Table, ids: CleanIds) -> dict[str, Any]:
+def described(job: Job, table: Table) -> dict[str, Any]:
+    """Return a table in numbers; too few ids for the job are a ContractError."""
+    ids = _enough_ids(job, table)
     return {
         "file": table.source,
         "rows": len(table),

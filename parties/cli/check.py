@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from parties.cli.tables import shortened, table
 from parties.cli.voice import Format, FormatOption, results, say
+
+if TYPE_CHECKING:
+    from parties.config.job import Job
 
 
 def add_to(application: typer.Typer) -> None:
@@ -25,9 +28,20 @@ def check(
             "--party", metavar="FILE", help="The party's own file.  [default: every NAME.yaml beside JOB]"
         ),
     ] = None,
+    rows: Annotated[
+        int | None,
+        typer.Option("--rows", metavar="N", min=1, help="Common customers that train.  [default: all own]"),
+    ] = None,
+    estimates: Annotated[
+        bool, typer.Option("--cost/--no-cost", help="Time this machine, and say what a training takes.")
+    ] = True,
     form: FormatOption = Format.text,
 ) -> None:
-    """Check files, tables and keys before meeting peers."""
+    """Check files, tables and keys before meeting peers.
+
+    Then times this machine for a second or two and foretells seconds, gigabytes and
+    ciphertexts of a training, partners' columns assumed to be as many as the own.
+    """
     from parties.config.job import Job
     from parties.config.party import Party
     from parties.inspection import inspect
@@ -37,12 +51,13 @@ def check(
     beside = [job.parent / f"{name}.yaml" for name in sorted(agreed.parties)]
     paths = [party] if party else [path for path in beside if path.exists()]
     found = [inspect(agreed, Party.load(path, agreed), gates) for path in paths]
-    values = {
+    values: dict[str, Any] = {
         "job": agreed.job,
         "contract": agreed.contract_hash(),
         "pinned": sorted(name for name, member in agreed.parties.items() if member.certificate),
         "overridden": gates.overridden,
         "parties": found,
+        "cost": _cost(agreed, found, rows) if estimates else None,
     }
     results(values, form, _lines)
     if len(paths) == 1 and len(values["pinned"]) == len(agreed.parties):
@@ -61,6 +76,40 @@ def _lines(values: dict[str, Any]) -> Iterator[str]:
         for name in ("train", "score"):
             if part := party.get(name):
                 yield from _table_lines(name, part)
+    if values["cost"]:
+        yield from _cost_lines(values["cost"])
+
+
+def _cost(job: Job, found: list[dict[str, Any]], rows: int | None) -> dict[str, Any] | None:
+    """Return what a training takes, None where nobody's table is here."""
+    from parties.cost.estimate import cost, shape_of
+    from parties.cost.probe import probe_here
+
+    shape = shape_of(job, found, rows)
+    if shape is None:
+        return None
+    rates, named = probe_here(job.encryption.bits, str(job.encryption.randomiser_bits))
+    return cost(shape, rates).as_json() | {"machine": named}
+
+
+def _cost_lines(found: dict[str, Any]) -> Iterator[str]:
+    yield ""
+    yield f"what a training on {found['rows']:,} common customers takes, by {found['machine']}"
+    rows = [
+        (name, *_amounts(part)) for name, part in [*found["phases"].items(), ("all", found)] if part["bytes"]
+    ]
+    yield from table(("", "all parties here", "a machine each", "GB sent", "ciphertexts"), rows)
+
+
+def _amounts(part: dict[str, Any]) -> tuple[str, ...]:
+    here, apart = (_duration(part[f"seconds_{how}"]) for how in ("on_this_machine", "apart"))
+    return here, apart, f"{part['bytes'] / 1e9:.2f}", f"{part['ciphertexts']:,.0f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 10_000 else f"{seconds / 3600:.1f} h"
 
 
 def _table_lines(name: str, part: dict[str, Any]) -> Iterator[str]:

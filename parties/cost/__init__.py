@@ -1,0 +1,1 @@
+"""What a job takes before it is run: minutes, gigabytes and ciphertexts, from counts and from rates."""

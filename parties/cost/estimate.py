@@ -1,0 +1,142 @@
+"""A job's cost as far as one party can know it: its own table, the contract, and what is assumed.
+
+Assumed where nobody can know it before the run: that the partners' lists are as long and their columns
+as many as the own ones, which part of the ids is common, how many gradients a fit takes and of which degree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parties.config.job import Job
+from parties.cost.phases import Link, Phase, phases
+from parties.cost.shape import Columns, Forest, Regression, Shape
+from parties.cost.work import Rates
+from vfl.linear.columns import FEW_VALUES
+from vfl.linear.sigmoid import Polynomial
+
+HOST_RANGE = -2.0, 2.0
+"""Logits of the partner's columns: what WOE columns of credit data span."""
+
+GUEST_RANGE = -5.0, 1.0
+"""Logits of the guest's, the intercept among them."""
+
+EARLY_ERROR = 1e-2
+"""Error of the sigmoid in the second gradient, from which it falls by three fifths a gradient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a training takes: seconds with all parties here or each on a machine like this, and traffic."""
+
+    shape: Shape
+    phases: tuple[Phase, ...]
+    rates: Rates
+    link: Link
+
+    @property
+    def together(self) -> float:
+        """Seconds with all parties on this machine."""
+        return sum(phase.together(self.rates) for phase in self.phases)
+
+    @property
+    def apart(self) -> float:
+        """Seconds with a machine like this for every party."""
+        return sum(phase.apart(self.rates, self.link) for phase in self.phases)
+
+    @property
+    def sent(self) -> float:
+        """Bytes that travel."""
+        return sum(phase.sent for phase in self.phases)
+
+    @property
+    def ciphertexts(self) -> float:
+        """Ciphertexts that travel."""
+        return sum(phase.ciphertexts for phase in self.phases)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "rows": self.shape.rows,
+            "ids": self.shape.ids,
+            "seconds_on_this_machine": self.together,
+            "seconds_apart": self.apart,
+            "bytes": self.sent,
+            "ciphertexts": self.ciphertexts,
+            "phases": {
+                phase.name: {
+                    "seconds_on_this_machine": phase.together(self.rates),
+                    "seconds_apart": phase.apart(self.rates, self.link),
+                    "bytes": phase.sent,
+                    "ciphertexts": phase.ciphertexts,
+                }
+                for phase in self.phases
+            },
+        }
+
+
+def cost(shape: Shape, rates: Rates, link: Link | None = None) -> Cost:
+    """Return what a training of this shape takes."""
+    return Cost(shape, tuple(phases(shape)), rates, link or Link())
+
+
+def model_of(job: Job) -> Regression | Forest:
+    """Return the model in numbers: of a regression, with the gradients that such fits take."""
+    if job.model.kind == "trees":
+        rules = job.trees
+        grown = rules.n_estimators - (rules.first_tree == "guest" and not rules.warm_start)
+        share = rules.subsample if rules.top_rate is None else rules.top_rate + (rules.other_rate or 0.0)
+        return Forest(grown, rules.max_depth, share * (1 - rules.validation_share), job.arbiter is None)
+    if job.logistic.sigmoid == "taylor":
+        return Regression((1,) * expected_gradients(job.logistic.tolerance), job.features.kind == "woe")
+    most = min(expected_gradients(job.logistic.tolerance), job.logistic.max_iter)
+    return Regression(expected_degrees(job.logistic.tolerance, most), job.features.kind == "woe")
+
+
+def expected_gradients(tolerance: float) -> int:
+    """Return how many gradients a fit takes: 7 for 0.01, 11 for 3e-5, as credit data with WOE columns."""
+    return round(3 + 1.8 * math.log10(1 / tolerance))
+
+
+def expected_degrees(tolerance: float, gradients: int) -> tuple[int, ...]:
+    """Return the degree of each gradient, whose error falls to a third of the tolerance."""
+    guest = np.linspace(*GUEST_RANGE, 25)
+    errors = [max(tolerance / 3, EARLY_ERROR * 0.4 ** (k - 1)) for k in range(gradients)]
+    found = {error: Polynomial.fitting(guest, *HOST_RANGE, error).degree for error in set(errors)}
+    return (2, *(found[error] for error in errors[1:]))  # the host's logits are 0 at the start
+
+
+def columns_of(described: Sequence[Mapping[str, Any]], job: Job) -> Columns:
+    """Return a party's columns as the model will have them, from what `inspection` tells of each."""
+    if job.model.kind == "trees" or job.features.kind == "woe":
+        most = job.trees.max_bin if job.model.kind == "trees" else job.features.bins
+        bins = [min(max(column["distinct"], 1), most) for column in described]
+        return Columns(len(bins), round(sum(bins) / max(len(bins), 1)))
+    numeric = [column["distinct"] for column in described if column["kind"] == "numeric"]
+    levels = sum(column["distinct"] - 1 for column in described if column["kind"] == "categorical")
+    many = sum(distinct > FEW_VALUES for distinct in numeric)
+    return Columns(levels + len(numeric) - many, 2, many)
+
+
+def shape_of(job: Job, found: Sequence[Mapping[str, Any]], rows: int | None) -> Shape | None:
+    """Return the job's shape as far as the parties in `found` know it, None if none has a table.
+
+    `rows`: how many common customers train; without it all that somebody has of them.
+    """
+    sides = {party["party"]: party["train"] for party in found if "train" in party}
+    if not sides:
+        return None
+    ids = max(side["customers"] for side in sides.values())
+    trained = sides.get(job.guest, {}).get("splits", {}).get("train", {}).get("rows", ids)
+    known = {name: columns_of(side["columns"], job) for name, side in sides.items()}
+    usual = next(iter(known.values()))
+    train = rows or min(trained, *(side["customers"] for side in sides.values()))
+    hosts = tuple(known.get(name, usual) for name in job.hosts)
+    common = max(train, min(side["customers"] for side in sides.values()))
+    guest = known.get(job.guest, usual)
+    return Shape(max(ids, common), common, train, guest, hosts, model_of(job), job.encryption.bits)

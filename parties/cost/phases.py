@@ -1,0 +1,201 @@
+"""The work of each phase of a training by its protocol's own formulas.
+
+n rows train; a party p has d_p columns of B_p slots in all; W bytes are a ciphertext.
+
+    start, key   a run's beginning and end; a key pair, and the table of powers that each party makes of it.
+    alignment    every id is hashed and raised once and raised again at the other side; 74 bytes an id and 8
+                 a common one (psi/ecdh.py).  H hosts: each of the H + 1 lists visits all (psi/several.py).
+    woe          n encryptions of labels, n d_h additions by bin, B_h packed (vfl/features/woe.py).
+    regression   a gradient of degree q: the host encrypts n q powers, the guest forms n products of q and
+                 re-randomises them, each party adds n d_p by bin, or n d_p terms (vfl/linear/logistic.py).
+    trees        a tree: the guest encrypts n; a host adds n d_h by bin for the root, and about n d_h / 3
+                 for every level below it, the smaller children; 2^(depth - 1) nodes of B_h sums are
+                 packed, re-randomised, masked and opened (vfl/trees/boosting.py).
+
+Not counted: what grows with rows and is not under encryption: tables read, bins, fits of the guest alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from parties.cost.shape import Columns, Forest, Regression, Shape
+from parties.cost.work import Rates, Work
+from psi.digests import width
+
+NOTHING = Work()
+
+POINT = 32
+"""Bytes of a group element."""
+
+SMALLER = 1 / 3
+"""Share of a level's rows that are in the smaller children: half at most, a third on credit data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What is between two machines: bytes a second in each direction, and seconds there and back."""
+
+    bytes_per_second: float = 125e6
+    round_trip: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A phase: the work of the guest, of each host and of the arbiter, what travels, who waits for whom."""
+
+    name: str
+    guest: Work
+    hosts: tuple[Work, ...]
+    arbiter: Work = NOTHING
+    sent: float = 0.0
+    """Bytes that travel, from all parties together."""
+    widest: float = 0.0
+    """Bytes on the busiest direction of the busiest link."""
+    trips: float = 0.0
+    """Times that somebody waits for an answer over the link."""
+    ciphertexts: float = 0.0
+    """Ciphertexts that travel."""
+    pipelined: bool = False
+    """Whether guest and hosts work at the same time, on blocks; else one after the other."""
+
+    def together(self, rates: Rates) -> float:
+        """Return the seconds on one machine, of which all parties share the cores."""
+        return sum(work.seconds(rates) for work in (self.guest, *self.hosts, self.arbiter))
+
+    def apart(self, rates: Rates, link: Link) -> float:
+        """Return the seconds with a machine of these rates for every party."""
+        guest, arbiter = self.guest.seconds(rates), self.arbiter.seconds(rates)
+        slowest = max((host.seconds(rates) for host in self.hosts), default=0.0)
+        travel = self.widest / link.bytes_per_second
+        work = max(guest, slowest, travel) if self.pipelined else guest + slowest + travel
+        return work + arbiter + self.trips * link.round_trip
+
+
+def phases(shape: Shape) -> Iterator[Phase]:
+    """Yield the phases of a training."""
+    yield key(shape)
+    yield alignment(shape)
+    if isinstance(shape.model, Regression):
+        if shape.model.woe:
+            yield woe(shape)
+        yield regression(shape, shape.model)
+    else:
+        yield trees(shape, shape.model)
+
+
+def key(shape: Shape) -> Phase:
+    """Return the work of making a key and of what every party prepares from it."""
+    table, pair = Work(table=1, turn=1), Work(key=1)
+    by_guest = isinstance(shape.model, Forest) and shape.model.guest_decrypts
+    guest = table + Work(start=1) + (pair if by_guest else NOTHING)
+    return Phase(
+        "start and key", guest, (table,) * len(shape.hosts), NOTHING if by_guest else pair, pipelined=True
+    )
+
+
+def alignment(shape: Shape) -> Phase:
+    """Return the work of finding the common customers."""
+    n, hosts = shape.ids, len(shape.hosts)
+    each = POINT * 2 * n + (width(n, n) * n + n / 8 + 8 * shape.common)
+    party = Work(map_id=n, raise_id=hosts * n, turn=3)
+    sent = each * hosts * (hosts + 1) / 2
+    per_link = sent / hosts
+    guest = party + Work(byte=sent)
+    return Phase(
+        "alignment",
+        guest,
+        tuple(party + Work(byte=per_link) for _ in shape.hosts),
+        sent=sent,
+        widest=0.6 * per_link,
+        trips=4 + 2 * hosts,
+        pipelined=True,
+    )
+
+
+def woe(shape: Shape) -> Phase:
+    """Return the work of the hosts' weights of evidence."""
+    n = shape.rows
+    (columns,) = shape.hosts
+    opened = shape.counts(columns)
+    sent = float((n + 2 * opened) * shape.ciphertext)
+    host = Work(check=n, sum=n * columns.binned, pack=columns.slots, rerandomise=opened, byte=sent, turn=3)
+    return Phase(
+        "woe",
+        Work(encrypt=n + opened, check=opened, byte=sent, turn=4),
+        (host,),
+        _opening(opened, 1),
+        sent=sent,
+        widest=n * shape.ciphertext,
+        trips=4,
+        ciphertexts=n + 2 * opened,
+        pipelined=True,
+    )
+
+
+def regression(shape: Shape, model: Regression) -> Phase:
+    """Return the work of all gradients."""
+    n, total, gradients = shape.rows, sum(model.degrees), len(model.degrees)
+    (columns,) = shape.hosts
+    powers, residuals = n * total, n * gradients
+    sent = float((powers + residuals) * shape.ciphertext)
+    guest = Work(check=powers, power=powers, add=residuals, rerandomise=residuals, byte=sent)
+    host = Work(encrypt=powers, check=residuals, byte=sent)
+    opened = [shape.gradient(side) for side in (shape.guest, columns)]
+    return Phase(
+        "regression",
+        guest + _own_gradient(shape, shape.guest, opened[0]).times(gradients),
+        (host + _own_gradient(shape, columns, opened[1]).times(gradients),),
+        _opening(sum(opened), 2).times(gradients),
+        sent=sent + gradients * 2 * sum(opened) * shape.ciphertext,
+        widest=float(powers * shape.ciphertext),
+        trips=8 * gradients,
+        ciphertexts=powers + residuals + gradients * 2 * sum(opened),
+        pipelined=True,
+    )
+
+
+def _own_gradient(shape: Shape, columns: Columns, opened: int) -> Work:
+    n = shape.rows
+    sums = Work(sum=n * columns.binned, term=n * columns.numeric + columns.slots)
+    return sums + Work(pack=columns.count, encrypt=opened, turn=6)
+
+
+def trees(shape: Shape, model: Forest) -> Phase:
+    """Return the work of all trees."""
+    n = model.share * shape.rows
+    nodes = 2 ** (model.depth - 1)
+    opened = [_opened(shape, columns, model) for columns in shape.hosts]
+    arbiter = Work() if model.guest_decrypts else _opening(sum(opened), model.depth)
+    sent = (n + (1 if model.guest_decrypts else 3) * sum(opened)) * shape.ciphertext
+    sent += len(shape.hosts) * model.depth * shape.rows * (1 + SMALLER / 4)
+    guest = Work(lift=n, check=sum(opened), byte=sent, turn=5 * model.depth)
+    guest += Work(decrypt=sum(opened)) if model.guest_decrypts else Work(encrypt=sum(opened))
+    hosts = []
+    for columns, plaintexts in zip(shape.hosts, opened, strict=True):
+        hidden = Work(refresh=plaintexts) if model.guest_decrypts else Work(rerandomise=plaintexts)
+        below = 1 + SMALLER * (model.depth - 1)
+        sums = Work(check=n, sum=n * columns.binned * below, pack=nodes * columns.slots)
+        hosts.append(
+            (sums + hidden + Work(byte=n * shape.ciphertext, turn=3 * model.depth)).times(model.trees)
+        )
+    return Phase(
+        "trees",
+        guest.times(model.trees),
+        tuple(hosts),
+        arbiter.times(model.trees),
+        sent=model.trees * sent,
+        widest=model.trees * n * shape.ciphertext,
+        trips=model.trees * 4 * model.depth,
+        ciphertexts=model.trees * (n * len(shape.hosts) + 3 * sum(opened)),
+    )
+
+
+def _opened(shape: Shape, columns: Columns, model: Forest) -> int:
+    """Return the plaintexts of a host's histograms in a tree, level by level: 1, 1, 2, 4, ... nodes."""
+    return sum(shape.histograms(columns, max(1, 1 << level >> 1)) for level in range(model.depth))
+
+
+def _opening(ciphertexts: int, requests: int) -> Work:
+    return Work(check=ciphertexts, decrypt=ciphertexts, turn=2 * requests)

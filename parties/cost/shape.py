@@ -1,0 +1,81 @@
+"""What a job's cost depends on, and nothing else: rows, columns, degrees, trees, key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from vfl.crypto.fixed_point import FRACTION, bits_for
+from vfl.crypto.packing import Packing
+from vfl.trees.gradients import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A party's columns in a model: those of few distinct values with their bins, and the others."""
+
+    binned: int
+    bins: int
+    numeric: int = 0
+
+    @property
+    def count(self) -> int:
+        """All of them."""
+        return self.binned + self.numeric
+
+    @property
+    def slots(self) -> int:
+        """Sums by bin over all binned columns, blanks being a bin of each."""
+        return self.binned * (self.bins + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """A joint logistic regression: the degree of each gradient's sigmoid."""
+
+    degrees: tuple[int, ...]
+    woe: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """Boosted trees that hosts take part in: their number, levels, share of rows, who has the key."""
+
+    trees: int
+    depth: int
+    share: float = 1.0
+    guest_decrypts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A job in numbers.  `ids`: the longest list of each party; `rows`: common customers that train."""
+
+    ids: int
+    common: int
+    rows: int
+    guest: Columns
+    hosts: tuple[Columns, ...]
+    model: Regression | Forest
+    bits: int = 2048
+    modulus: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "modulus", 1 << (self.bits - 1))
+
+    @property
+    def ciphertext(self) -> int:
+        """Bytes of one: two residues modulo N."""
+        return self.bits // 4
+
+    def gradient(self, columns: Columns) -> int:
+        """Plaintexts that hold a party's gradient: three factors of 20 bits, |x| <= 8, |r| <= 3."""
+        bits = bits_for(self.rows * 8 * 3.0, 3 * FRACTION)
+        return Packing(columns.count, bits, self.modulus).plaintexts
+
+    def counts(self, columns: Columns) -> int:
+        """Plaintexts that hold the event counts of a host's bins."""
+        return Packing(columns.slots, self.rows.bit_length() + 3, self.modulus).plaintexts
+
+    def histograms(self, columns: Columns, nodes: int) -> int:
+        """Plaintexts that hold the sums of (g, h) of some nodes by slot."""
+        return Packing(nodes * columns.slots, Slot.holding(self.rows, 1.0).bits, self.modulus).plaintexts

@@ -1,0 +1,112 @@
+"""What a job is said to take: counts are those of a run, seconds are counts times rates."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+from program_runs import BANK, INSURER, job, train
+from test_cli import SESSIONS, vfl
+
+from parties.cost.estimate import cost, expected_degrees, expected_gradients, shape_of
+from parties.cost.phases import Link, phases
+from parties.cost.probe import probe
+from parties.cost.shape import Columns, Forest, Regression, Shape
+from parties.cost.work import Rates, Work
+from parties.inspection import described
+from psi.group.sodium import Sodium
+from vfl.crypto.modular.gmp import Gmp
+
+OPERATIONS = [f.name for f in fields(Rates)]
+SECOND = Rates(**dict.fromkeys(OPERATIONS, 1.0))
+FREE = Link(bytes_per_second=1e18, round_trip=0.0)
+
+REGRESSION = Shape(1200, 1000, 800, Columns(5, 10), (Columns(4, 8),), Regression((2, 4, 6)))
+TREES = replace(REGRESSION, model=Forest(10, 4))
+
+GATES = ["small_bins", "few_rows", "few_events", "many_leaves"]
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        "features: {bins: 3}\nmodel: {tolerance: 0.05}",
+        "model: {kind: trees, n_estimators: 3, max_depth: 3, first_tree: all, max_bin: 8}",
+    ],
+    ids=["regression", "trees"],
+)
+def test_the_ciphertexts_foretold_are_those_that_a_run_sends(sections: str) -> None:
+    agreed = job(sections, GATES)
+    bank, _, told = train(agreed, BANK, INSURER)
+    entries = [entry for ledger in told.ledgers.values() for entry in ledger.as_json()]
+    sealed = [e["sealed_values"] for e in entries if e["phase"] != "ecdh" and e["message"] != "DecryptedSums"]
+    sent = sum(entry["bytes"] for entry in entries)
+    tables = {"bank": described(agreed, BANK), "insurer": described(agreed, INSURER)}
+    found = [{"party": name, "train": table} for name, table in tables.items()]
+    shape = shape_of(agreed, found, bank.facts["rows"]["train"])
+    assert shape is not None
+    if isinstance(shape.model, Regression):
+        shape = replace(shape, model=replace(shape.model, degrees=tuple(bank.facts["degrees"])))
+    expected = list(phases(shape))
+    assert sum(p.ciphertexts for p in expected) == pytest.approx(sum(sealed), rel=0.03)
+    assert sum(p.sent for p in expected) == pytest.approx(sent, rel=0.05)
+
+
+def test_seconds_are_counts_times_rates() -> None:
+    work = Work(encrypt=100, decrypt=3)
+    assert work.seconds(Rates(encrypt=0.5, decrypt=2.0)) == 56.0
+    assert (work + Work(encrypt=1)).times(2).encrypt == 202
+    assert work.seconds(replace(SECOND, encrypt=0.5).on(10)) == pytest.approx(5.3)
+
+
+@pytest.mark.parametrize("shape", [REGRESSION, TREES], ids=["regression", "trees"])
+def test_twice_the_customers_take_twice_the_time_but_for_what_no_row_costs(shape: Shape) -> None:
+    rates = replace(SECOND, start=0.0, key=0.0, table=0.0, turn=0.0, pack=0.0, term=0.0, rerandomise=0.0)
+    twice = replace(shape, ids=2 * shape.ids, common=2 * shape.common, rows=2 * shape.rows)
+    assert cost(twice, rates).together == pytest.approx(2 * cost(shape, rates).together, rel=0.02)
+
+
+def test_parties_apart_work_at_the_same_time_where_a_protocol_lets_them() -> None:
+    found = {phase.name: phase for phase in phases(REGRESSION)}
+    fit = found["regression"]
+    guest, host = fit.guest.seconds(SECOND), fit.hosts[0].seconds(SECOND)
+    assert fit.together(SECOND) == guest + host + fit.arbiter.seconds(SECOND)
+    assert fit.apart(SECOND, FREE) == max(guest, host) + fit.arbiter.seconds(SECOND)
+    (grow,) = [phase for phase in phases(TREES) if phase.name == "trees"]
+    assert grow.apart(SECOND, FREE) == pytest.approx(grow.together(SECOND))
+
+
+def test_a_slow_line_and_a_far_one_are_felt() -> None:
+    near = cost(REGRESSION, Rates(), FREE)
+    assert near.apart < 1e-9
+    slow = cost(REGRESSION, Rates(), Link(bytes_per_second=1e6, round_trip=0.0)).apart
+    assert 0.5 * near.sent < slow * 1e6 < near.sent
+    assert cost(REGRESSION, Rates(), Link(bytes_per_second=1e18, round_trip=1.0)).apart > 3 * 8
+
+
+def test_a_tighter_tolerance_takes_more_gradients_of_higher_degrees() -> None:
+    assert (expected_gradients(1e-2), expected_gradients(3e-5)) == (7, 11)
+    few, many = expected_degrees(1e-2, 7), expected_degrees(3e-5, 11)
+    assert few[0] == many[0] == 2 and list(many) == sorted(many)
+    # default_credit, german, demo: 54, 58, 24
+    assert 50 <= sum(many) <= 65 and 20 <= sum(few) <= 28
+
+
+def test_every_operation_is_measured() -> None:
+    rates = probe(Gmp(), Sodium(), 2048, 320, 1)
+    assert all(0 < getattr(rates, name) < 10 for name in OPERATIONS)
+    assert rates.sum < rates.encrypt < rates.refresh
+
+
+def test_a_check_tells_what_a_training_takes(tmp_path: Path) -> None:
+    for file in (SESSIONS / "files").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    done = vfl(["check", "job.yaml", "--rows", "1000", "--format", "json"], tmp_path)
+    found = json.loads(done.stdout)["cost"]
+    assert found["rows"] == 1000 and found["ciphertexts"] > 1000
+    assert found["seconds_on_this_machine"] > 0 < found["seconds_apart"]
+    text = vfl(["check", "job.yaml", "--party", "bank.yaml", "--rows", "100000000"], tmp_path).stdout
+    assert "what a training on 100,000,000 common customers takes, by " in text
+    assert max(map(len, text[text.index("what a training") :].splitlines())) <= 80
