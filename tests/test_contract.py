@@ -324,6 +324,12 @@ POLICIES: dict[str, tuple[str, str, str]] = {
         "policy.max_disclosure.joined_coefficients: allows false alone, "
         "and the job's disclosure.joined_coefficients is true",
     ),
+    "gradient_bits": (
+        "max_disclosure: {gradient_bits: 24}",
+        "disclosure: {gradient_bits: 32}",
+        "policy.max_disclosure.gradient_bits: allows no more than 24, "
+        "and the job's disclosure.gradient_bits is 32",
+    ),
     "gates": (
         "gates: {refuse: [few_rows, few_events]}",
         "gates: {allow: [small_bins, few_events]}",
@@ -362,6 +368,8 @@ max_disclosure: {woe_to_host: true, scores: point, host_columns: anonymous, join
 gates: {refuse: [few_rows]}
 """
     check_policy(job_of("gates: {allow: [few_events]}"), policy(own))
+    with pytest.raises(ContractError, match=r"allows no more than 24, and .* is empty: all of them"):
+        check_policy(job_of(), policy("max_disclosure: {gradient_bits: 24}"))
     with pytest.raises(ContractError, match=r'allows none, and the job\'s purpose is "Tests\."'):
         check_policy(job_of(), policy("purposes: []"))
 

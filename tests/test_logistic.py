@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from seeded import Seeded
 from sklearn.linear_model import LogisticRegression
 
@@ -19,7 +20,8 @@ GUEST, HOST, ARBITER = Peer("guest"), Peer("host"), Peer("arbiter")
 RULES = logistic.Rules(tolerance=1e-5, max_iter=30)
 
 
-def test_training_together_equals_training_pooled() -> None:
+@pytest.mark.parametrize("told", [None, 24])
+def test_training_together_equals_training_pooled(told: int | None) -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(size=(300, 4)).round(1)
     x[:, 1] = x[:, 1] > 0
@@ -29,7 +31,7 @@ def test_training_together_equals_training_pooled() -> None:
     run = run_in_memory(
         {
             "guest": logistic.guest(
-                Columns(own, np.array([0.0, 1, 1]), np.zeros(3)),
+                Columns(own, np.array([0.0, 1, 1]), np.zeros(3), told),
                 y,
                 RULES,
                 key=private.public,
@@ -39,14 +41,16 @@ def test_training_together_equals_training_pooled() -> None:
                 report=lambda *_: None,
             ),
             "host": logistic.host(
-                Columns(x[:, 2:], np.ones(2), np.zeros(2)),
+                Columns(x[:, 2:], np.ones(2), np.zeros(2), told),
                 RULES,
                 key=private.public,
                 rng=Seeded(3),
                 guest=GUEST,
                 arbiter=ARBITER,
             ),
-            "arbiter": logistic.arbiter(private, (Quota(99), Quota(99)), guest=GUEST, hosts=(HOST,)),
+            "arbiter": logistic.arbiter(
+                private, [Quota(99, told=told) for _ in range(2)], guest=GUEST, hosts=(HOST,)
+            ),
         }
     )
     pooled = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12).fit(x, y)

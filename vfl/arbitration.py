@@ -7,20 +7,22 @@
         arbiter -> party: DecryptedSums
 
 One fresh mask R, uniform in [0, N), for each plaintext: the arbiter sees P + R mod N, which is
-uniform whatever P is.  The party alone learns P.
+uniform whatever P is.  The party alone learns P.  Where the contract says of how many bits of a sum
+its party may learn, each sum has a mask of its own, and the arbiter drops the other bits (see
+`vfl.crypto.masking`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.crypto.modular import Residues, from_ints, to_ints, width_of
+from vfl.crypto.masking import Masking, Rounded, Whole
+from vfl.crypto.modular import Residues, from_ints, to_ints
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, Encrypted, PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
@@ -31,7 +33,7 @@ from vfl.wire.message import Disclosed, Message
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class MaskedPlaintexts:
-    """P + R mod N, for whoever knows R: n residues."""
+    """Low bits of P + R mod N, or bits of masked sums, for whoever knows the masks: n residues."""
 
     residues: Residues
 
@@ -74,7 +76,10 @@ class MaskedSums(Message):
 
 @dataclass(frozen=True, slots=True)
 class DecryptedSums(Message):
-    """P + R mod N.  Reveals: to the party that knows R, its own sums at full precision."""
+    """P + R mod N, or some bits of each masked sum.
+
+    Reveals: to the party that knows the masks, so many bits of each of its own sums.
+    """
 
     values: MaskedPlaintexts
     sums: int
@@ -115,15 +120,32 @@ async def learn(
 
     `source`: the peer from whose ciphertexts the sums were made, to be named if they are no sums.
     """
-    masks = [rng.below(key.n) for _ in range(packing.plaintexts)]
-    masked = key.randomise(key.add(packed, key.lift(masks)), rng)
-    await arbiter.send(MaskedSums(masked, packing.count, packing.bits))
+    return await learn_masked(packed, Whole(packing), key=key, rng=rng, arbiter=arbiter, source=source)
+
+
+async def learn_masked(
+    packed: Encrypted,
+    masking: Masking,
+    *,
+    key: PublicKey,
+    rng: Randomness,
+    arbiter: Peer,
+    source: Peer | None = None,
+) -> list[int]:
+    """Return what the arbiter's answer tells of sums that were packed as the masking says."""
+    masks = masking.draw(rng)
+    masked = key.randomise(key.add(packed, key.lift(masking.added(masks))), rng)
+    await arbiter.send(MaskedSums(masked, masking.packing.count, masking.bits))
     got = await arbiter.receive(DecryptedSums)
-    answer, said = to_ints(got.values.residues), (got.sums, got.bits)
-    if len(answer) != len(masks) or any(v >= key.n for v in answer) or said != (packing.count, packing.bits):
+    answer, limits = to_ints(got.values.residues), masking.limits
+    told = (got.sums, got.bits) == (masking.packing.count, masking.told)
+    if not told or len(answer) != len(limits) or any(v >= m for v, m in zip(answer, limits, strict=True)):
         raise arbiter.blame("sent other decryptions than were asked for")
-    plain = [(v - r) % key.n for v, r in zip(answer, masks, strict=True)]
-    return unpacked(plain, packing, partial(misled, source, arbiter) if source else arbiter.blame)
+    try:
+        return masking.remove(answer, masks)
+    except OverflowError as error:
+        what = f"sent what holds no sums: {error}"
+        raise (misled(source, arbiter, what) if source else arbiter.blame(what)) from None
 
 
 def unpacked(plain: list[int], packing: Packing, blame: Callable[[str], ProtocolError]) -> list[int]:
@@ -140,10 +162,10 @@ def misled(source: Peer, arbiter: Peer, what: str) -> ProtocolError:
 
 
 class Quota:
-    """Ciphertexts that one party may still have decrypted in this run."""
+    """Ciphertexts that one party may still have decrypted in this run, and bits of a sum, if not all."""
 
-    def __init__(self, ciphertexts: int) -> None:
-        self.left = ciphertexts
+    def __init__(self, ciphertexts: int, *, told: int | None = None) -> None:
+        self.left, self.told = ciphertexts, told
 
     async def answer(self, private: PrivateKey, *, party: Peer) -> None:
         """Decrypt one request of a party, within the quota."""
@@ -151,13 +173,26 @@ class Quota:
         self.left -= len(asked.values)
         if self.left < 0:
             raise ContractError(party.name, "asked for more decryptions than agreed: encryption.decryptions")
-        private.public.check(asked.values, _plaintexts(asked, private.public.n, party), party.name)
-        plain = from_ints(private.decrypt(asked.values), width_of(private.public.n))
-        await party.send(DecryptedSums(MaskedPlaintexts(plain), asked.sums, asked.bits))
+        masking = self._masking(asked, private.public.n, party)
+        private.public.check(asked.values, masking.packing.plaintexts, party.name)
+        try:
+            answer = masking.answer(private.decrypt(asked.values))
+        except OverflowError as error:
+            raise party.blame(
+                f"sent what holds no masked sums, as others may have made it: {error}"
+            ) from None
+        told = MaskedPlaintexts(from_ints(answer, masking.width))
+        await party.send(DecryptedSums(told, asked.sums, masking.told))
 
-
-def _plaintexts(asked: MaskedSums, n: int, party: Peer) -> int:
-    """Return how many plaintexts hold the sums that a party says it asks for."""
-    if not (asked.sums > 0 and 0 < asked.bits <= n.bit_length() - 2):
+    def _masking(self, asked: MaskedSums, n: int, party: Peer) -> Masking:
+        """Return how the sums that a party says it asks for must be masked."""
+        if asked.sums > 0 and 1 < asked.bits <= n.bit_length() - 2:
+            try:
+                if self.told is None:
+                    return Whole(Packing(asked.sums, asked.bits, n))
+                masking = Rounded(asked.sums, asked.bits, self.told, n)
+                assert masking.packing.slots
+                return masking
+            except OverflowError:
+                pass
         raise party.blame("asked for no sums, or for such as no plaintext holds")
-    return Packing(asked.sums, asked.bits, n).plaintexts

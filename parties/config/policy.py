@@ -22,6 +22,11 @@ class DisclosurePolicy(Section):
     host_columns: Literal["anonymous", "named"] = Field(
         default="named", description="Whether a job may show the guest the names of the host's columns."
     )
+    gradient_bits: int | None = Field(
+        default=None,
+        ge=16,
+        description="The most that a regression's disclosure.gradient_bits may be; empty allows any.",
+    )
     joined_coefficients: bool = Field(
         default=True, description="Whether a job may show the parties each other's coefficients."
     )

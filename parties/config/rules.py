@@ -236,6 +236,13 @@ class DisclosureRules(Section):
         description="Splits on which the joint model is measured: the guest learns the host's part of the "
         "score of each of their rows.",
     )
+    gradient_bits: int | None = Field(
+        default=None,
+        ge=16,
+        le=64,
+        description="Bits of each number of its gradient that a party of a regression learns in an "
+        "iteration: the arbiter drops the others. Empty: all, some 80. 24 keep coefficients within 1e-4.",
+    )
     host_columns: Literal["anonymous", "named"] = Field(
         default="anonymous", description="Whether the guest sees the names of the host's columns, or numbers."
     )

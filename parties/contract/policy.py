@@ -40,6 +40,11 @@ def _limits(job: Job, policy: PolicyRules) -> Iterator[tuple[bool, str, str, str
         most, found = policy.max_iter, job.model.max_iter
         yield found > most, "model.max_iter", f"no more than {most}", "max_iter", str(found)
     yield from _disclosed(job, policy)
+    if isinstance(job.model, LogisticRules) and (bits := policy.max_disclosure.gradient_bits) is not None:
+        asked = job.disclosure.gradient_bits
+        key, said = "disclosure.gradient_bits", "empty: all of them" if asked is None else str(asked)
+        beyond = asked is None or asked > bits
+        yield beyond, key, f"no more than {bits}", "max_disclosure.gradient_bits", said
     lifted = sorted(set(job.gates.allow) & set(policy.gates.refuse))
     shown = f"[{', '.join(job.gates.allow)}]"
     yield bool(lifted), "gates.allow", f"none of {', '.join(policy.gates.refuse)}", "gates.refuse", shown

@@ -55,7 +55,7 @@ def _guest(job: Job) -> Iterator[str]:
     if isinstance(job.model, TreeRules):
         yield f"sums over the bins of hosts' columns, {named}: a coarse copy of those that the trees use"
     else:
-        yield f"its own gradient, {job.model.max_iter} times at most"
+        yield _gradient(job)
         if job.features.kind == "woe":
             yield f"sizes and bad rates of bins, and the information value of hosts' columns, {named}"
     exactly = "to one scorecard point" if rules.scores == "point" else "exactly: often a host's whole row"
@@ -72,11 +72,17 @@ def _host(job: Job) -> Iterator[str]:
     if isinstance(job.model, TreeRules):
         yield "which rows share a node that its columns split"
     else:
-        yield f"its own gradient, {job.model.max_iter} times at most"
+        yield _gradient(job)
         if job.features.kind == "woe" and rules.woe_to_host:
             yield "the bad rate of each of its bins"
     if rules.joined_coefficients:
         yield "the guest's half of the model"
+
+
+def _gradient(job: Job) -> str:
+    bits = job.disclosure.gradient_bits
+    exactly = "in full" if bits is None else f"{bits} bits of each of its numbers"
+    return f"its own gradient, {job.logistic.max_iter} times at most, {exactly}"
 
 
 def _item(title: str, text: str) -> Iterator[str]:

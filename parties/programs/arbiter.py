@@ -37,10 +37,11 @@ async def training(run: Run) -> None:
     """Give out a key, and decrypt what its users may have decrypted."""
     rules = run.job.encryption
     private = await new_key(run, (run.guest, *run.hosts))
-    quotas = Quota(rules.decryptions), Quota(rules.decryptions)
+    quota = Quota(rules.decryptions)
     if run.job.model.kind == "trees":
-        await opening.arbiter(private, quotas[0], guest=run.guest, steps=run.steps)
+        await opening.arbiter(private, quota, guest=run.guest, steps=run.steps)
         return
     if run.job.features.kind == "woe":
-        await run.step("woe", lambda: woe.arbiter(private, quotas[0], guest=run.guest), as_it_is, as_it_is)
+        await run.step("woe", lambda: woe.arbiter(private, quota, guest=run.guest), as_it_is, as_it_is)
+    quotas = [Quota(rules.decryptions, told=run.gradient_bits) for _ in range(2)]
     await logistic.arbiter(private, quotas, guest=run.guest, hosts=(run.host,), steps=run.steps)

@@ -130,7 +130,7 @@ async def training(run: Run, table: Table) -> Trained:
 
 async def _fit(run: Run, x: np.ndarray[Any, np.dtype[np.float64]], key: PublicKey) -> logistic.Fit:
     width = x.shape[1]
-    columns = Columns(x, np.full(width, 1 / run.job.logistic.C), np.zeros(width))
+    columns = Columns(x, np.full(width, 1 / run.job.logistic.C), np.zeros(width), run.gradient_bits)
     return await logistic.host(
         columns,
         run.fit_rules,

@@ -154,6 +154,11 @@ class Run:
         """Whether the guest learns the host's logits in full, and not to one point."""
         return self.job.disclosure.scores == "exact"
 
+    @property
+    def gradient_bits(self) -> int | None:
+        """Bits of each number of a gradient that its party learns, None for all of them."""
+        return self.job.disclosure.gradient_bits
+
     async def receive_key(self) -> PublicKey:
         """Return the key of the agreed length: the arbiter's, or the guest's where there is no arbiter."""
         holder = self.arbiter if self.job.arbiter else self.guest

@@ -102,7 +102,7 @@ async def _fit(run: Run, common: Common, features: Features, key: PublicKey) -> 
     penalty = np.concatenate([[0.0], np.full(x.shape[1], 1 / strength)])
     run.progress.phase("fitting", 1.0)
     fit = await logistic.guest(
-        Columns(own[common.train], penalty, start),
+        Columns(own[common.train], penalty, start, run.gradient_bits),
         y,
         run.fit_rules,
         key=key,

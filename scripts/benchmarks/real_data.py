@@ -95,7 +95,7 @@ def resources(done: Run) -> dict[str, Any]:
 
 def measured(case: Case, folder: Path) -> dict[str, Any]:
     """Run the job in `folder`, fit its peer, and return everything that is printed."""
-    job = write_job(case, folder)
+    job = write_job(case, folder, case.gradient_bits)
     begun = time.perf_counter()
     run(job, folder / "out")
     done = Run(folder / "out", time.perf_counter() - begun)
@@ -121,6 +121,8 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     """Yield the table of a run."""
     case = found["case"]
     title = f"{case['name']}, {case['features']}{', dirty ids' if case['dirty'] else ''}"
+    if case["gradient_bits"]:
+        title += f", {case['gradient_bits']} bits"
     yield f"{title:40}{'vfl':>12}{'pooled':>12}{'apart':>10}{'limit':>9}"
     for c in found["comparisons"]:
         yield c.line
@@ -150,10 +152,11 @@ def main() -> None:
     parser.add_argument("--set", choices=SETS, required=True)
     parser.add_argument("--features", choices=["woe", "standard"], default="woe")
     parser.add_argument("--dirty", action="store_true", help="the insurer's ids as people type them (german)")
+    parser.add_argument("--gradient-bits", type=int, help="disclosure.gradient_bits; without it all bits")
     parser.add_argument("--out", type=Path, metavar="DIR", help="keep the job and every party's folder")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    case = Case(options.set, options.features, options.dirty)
+    case = Case(options.set, options.features, options.dirty, options.gradient_bits)
     missing = [path for path in case.files.values() if not path.exists()]
     if missing:
         parser.error(f"{missing[0]} is not there: the real test sets are not part of the repository")

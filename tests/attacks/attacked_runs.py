@@ -45,8 +45,8 @@ def label_auc(y: Labels, guess: Vector) -> float:
 class Watching(Columns):
     """Columns of a party that follows the protocol, and keeps all that it learns."""
 
-    def __init__(self, x: Matrix, penalty: Vector, start: Vector) -> None:
-        super().__init__(x, penalty, start)
+    def __init__(self, x: Matrix, penalty: Vector, start: Vector, told: int | None = None) -> None:
+        super().__init__(x, penalty, start, told)
         self.seen: list[Learnt] = []
 
     async def gradient(self, *args: Any, **kwargs: Any) -> Vector:
@@ -112,12 +112,16 @@ def fit(
     guest_key: PublicKey = KEY,
     rngs: tuple[Randomness, Randomness] | None = None,
     host_penalty: float = 1.0,
+    told: int | None = None,
 ) -> Fitted:
-    """Fit the joint regression; the guest begins at `start`, else where the portfolio says."""
+    """Fit the joint regression; the guest begins at `start`, else where the portfolio says.
+
+    `told`: bits of each number of a gradient that its party learns.
+    """
     own = np.column_stack([np.ones(len(people.y)), people.own])
     width = people.theirs.shape[1]
-    guest = Watching(own, np.full(own.shape[1], 0.01), people.start if start is None else start)
-    host = Watching(people.theirs, np.full(width, host_penalty), np.zeros(width))
+    guest = Watching(own, np.full(own.shape[1], 0.01), people.start if start is None else start, told)
+    host = Watching(people.theirs, np.full(width, host_penalty), np.zeros(width), told)
     ours, theirs = rngs or (Seeded(21), Seeded(22))
     roles: dict[str, Role[Any]] = {
         "guest": logistic.guest(
@@ -131,6 +135,8 @@ def fit(
             report=lambda *_: None,
         ),
         "host": logistic.host(host, rules, key=host_key, rng=theirs, guest=GUEST, arbiter=ARBITER),
-        "arbiter": logistic.arbiter(PRIVATE, (Quota(999), Quota(999)), guest=GUEST, hosts=(HOST,)),
+        "arbiter": logistic.arbiter(
+            PRIVATE, [Quota(999, told=told) for _ in range(2)], guest=GUEST, hosts=(HOST,)
+        ),
     }
     return Fitted(guest, host, run_in_memory(roles))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.arbitration import learn
+from vfl.arbitration import learn_masked
 from vfl.crypto.fixed_point import FRACTION, bits_for, decode, encode
+from vfl.crypto.masking import Masking, Rounded, Whole
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, PublicKey, Unrandomised
 from vfl.crypto.randomness import Randomness
@@ -20,16 +21,25 @@ Matrix = NDArray[np.float64]
 MAX_RESIDUAL = 3.0
 """|r_i| by construction: a sigmoid's interpolant less a label."""
 
+SUM_FRACTION = 3 * FRACTION
+"""Fractional bits of a column's value times a residual, which is a product of two factors itself."""
+
 FEW_VALUES = 64
 """A column of no more distinct values is summed by value first."""
 
 
 class Columns:
-    """A party's design matrix x (n, d), its penalties and start, and the gradients met so far."""
+    """A party's design matrix x (n, d), its penalties and start, and the gradients met so far.
 
-    def __init__(self, x: Matrix, penalty: Vector, start: Vector) -> None:
-        self.x, self.penalty, self.w = x, penalty, start.copy()
+    `told`: bits of each number of a gradient that the party learns, all where it is None.  The numbers
+    are then those of L^-1 x^T r, whitened under encryption, so that what rounding does to coefficients
+    does not depend on how much alike the columns are.
+    """
+
+    def __init__(self, x: Matrix, penalty: Vector, start: Vector, told: int | None = None) -> None:
+        self.x, self.penalty, self.w, self._told = x, penalty, start.copy(), told
         self._lower = whitening.factor(x, penalty)
+        self._white, self._finer = whitening.as_integers(self._lower)
         self._gradients: list[Vector] = []
         self._binned: dict[int, NDArray[np.int64]] = {}
         self._codes: list[NDArray[np.int64]] = []
@@ -60,15 +70,29 @@ class Columns:
 
         `source`: the peer from whose ciphertexts the residuals were made.
         """
-        n, d = self.x.shape
-        fraction = 3 * FRACTION
-        bound = n * max(1.0, float(np.abs(self.x).max())) * MAX_RESIDUAL
-        packing = Packing(d, bits_for(bound, fraction), key.n)
-        packed = key.pack(self._encrypted_sums(r, key), packing)
-        sums = await learn(packed, packing, key=key, rng=rng, arbiter=arbiter, source=source)
-        g = np.array([decode(v, fraction) for v in sums]) + self.penalty * self.w
-        self._gradients.append(whitening.to_white(self._lower, g))
+        masking, encrypted = self.masking(key), self._encrypted_sums(r, key)
+        if self._told is not None:
+            encrypted = key.weighted_sums(encrypted, self._white.T)
+        packed = key.pack(encrypted, masking.packing)
+        sums = await learn_masked(packed, masking, key=key, rng=rng, arbiter=arbiter, source=source)
+        self._gradients.append(self._whitened(sums) + whitening.to_white(self._lower, self.penalty * self.w))
         return np.array(self._gradients) @ self._gradients[-1]
+
+    def masking(self, key: PublicKey) -> Masking:
+        """Return how a gradient's sums are packed and masked."""
+        n, d = self.x.shape
+        if self._told is None:
+            bound = n * max(1.0, float(np.abs(self.x).max())) * MAX_RESIDUAL
+            return Whole(Packing(d, bits_for(bound, SUM_FRACTION), key.n))
+        white = np.ldexp(self.x @ self._white.T, -self._finer)
+        bound = float(np.abs(white).sum(axis=0).max()) * MAX_RESIDUAL
+        return Rounded(d, bits_for(bound, SUM_FRACTION + self._finer), self._told, key.n)
+
+    def _whitened(self, sums: list[int]) -> Vector:
+        """Return L^-1 x^T r from the sums that were learnt."""
+        if self._told is None:
+            return whitening.to_white(self._lower, np.array([decode(v, SUM_FRACTION) for v in sums]))
+        return np.array([decode(v, SUM_FRACTION + self._finer) for v in sums])
 
     def move(self, coefficients: Vector) -> float:
         """Take the step sum_i c_i g_i; return the largest change of a coefficient."""

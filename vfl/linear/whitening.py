@@ -9,11 +9,18 @@ is exchanged.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
+from vfl.crypto.fixed_point import encode
+
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
+
+MATRIX_BITS = 30
+"""Bits of the largest entry of L^-1 where sums are whitened under encryption."""
 
 RIDGE = 1e-9
 """Relative to the largest diagonal entry: lets collinear unpenalised columns be factored."""
@@ -24,6 +31,13 @@ def factor(x: Matrix, penalty: Vector) -> Matrix:
     gram = 0.25 * (x.T @ x) + np.diag(penalty)
     gram[np.diag_indices_from(gram)] += RIDGE * gram.diagonal().max()
     return np.asarray(np.linalg.cholesky(gram), dtype=np.float64)
+
+
+def as_integers(lower: Matrix) -> tuple[NDArray[np.int64], int]:
+    """Return L^-1 as integers of 30 bits, shape (d, d), and their fractional bits."""
+    inverse = np.asarray(np.linalg.inv(lower), dtype=np.float64)
+    fraction = MATRIX_BITS - math.ceil(math.log2(np.abs(inverse).max()))
+    return encode(inverse, fraction), fraction
 
 
 def to_white(lower: Matrix, gradient: Vector) -> Vector:

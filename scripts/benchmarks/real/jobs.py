@@ -49,11 +49,15 @@ class Tables(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A real set, the kind of features, and whether the insurer's ids come as people type them."""
+    """A real set, the kind of features, and whether the insurer's ids come as people type them.
+
+    `gradient_bits`: bits of each number of a gradient that its party learns, None for all.
+    """
 
     name: str
     features: str = "woe"
     dirty: bool = False
+    gradient_bits: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -109,14 +113,14 @@ class Case:
 ROLES = {"bank": "guest", "insurer": "host", "trustee": "arbiter"}
 
 
-def write_job(case: Tables, folder: Path) -> Path:
+def write_job(case: Tables, folder: Path, gradient_bits: int | None = None) -> Path:
     """Write the job of a regression and its three parties' files; return the job's path."""
     sections = {
         "job": f"{case.name}-{case.features}".replace("_", "-"),
         "alignment": case.alignment,
         "features": {"kind": case.features, "bins": 10},
         "model": case.model,
-        "disclosure": {"scores": "exact"},
+        "disclosure": {"scores": "exact", "gradient_bits": gradient_bits},
         "gates": {"allow": case.gates},
     }
     return write_files(folder, ROLES, sections, case.data)
