@@ -28,6 +28,15 @@ def again(journal: Journal, secret: bytes = SECRET) -> Journal:
     return Journal.open(journal.path, secret, os.urandom)
 
 
+def test_a_party_that_died_while_it_made_a_journal_makes_it_again(tmp_path: Path) -> None:
+    folder = tmp_path / "r1"
+    folder.mkdir()
+    for name in ("journal.part", "journal.part-wal"):
+        (folder / name).write_bytes(b"half made")
+    assert new(tmp_path).about == ABOUT
+    assert [path.name for path in folder.glob("*.part*")] == []
+
+
 def test_a_stored_message_is_given_back_byte_for_byte(tmp_path: Path) -> None:
     journal = new(tmp_path)
     assert all(journal.keep("host", message) for message in (b"one", b"", bytes(5 << 20)))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +24,12 @@ from parties.programs.trees import batches, warm
 from parties.programs.trees_model import TreeHalf
 from parties.progress import Progress
 from parties.sources import batch_source, check_sink, keep_scores, read_training
-from vfl.errors import PausedError
 from vfl.linear import halves, scoring
 from vfl.linear.sigmoid import sigmoid
 from vfl.table.read import check_columns, write_scores
 from vfl.table.table import Table
 from vfl.trees.model import GuestTrees
 from vfl.wire.flow import Role
-from vfl.wire.journal import HOW_TO_GO_ON
 from vfl.wire.network import Link, Session
 
 if TYPE_CHECKING:
@@ -52,41 +48,37 @@ def train(
 
     `resumed`: the run to go on with, instead of a new one.
     """
-    effort = Effort()
+    effort, contacts = Effort(), Contacts.load(job, party)
+    with lasting.pausable(contacts, out):
+        table = _read(job, party)
+        if not resumed:
+            warm.check_model(job, out / MODEL)
+        load_kernels(party, ids=True)
+        id = resumed or secrets.token_hex(8)
+        at = lasting.found if resumed else lasting.begin
+        journal = at(contacts, out, id, table.digest())
+        with lasting.alone(journal):
+            run = Run.begin(job, party, id, "train", progress, rng=lasting.Recorded(journal), steps=journal)
+            links = {} if resumed else _met(contacts, id, "train")
+            lasts = lasting.lasting(contacts, journal, "train")
+            with lasting.over(journal) as over:
+                session = agreed_session(run, links, lasts, job.peers_of(job.guest))
+                if not over:
+                    trained = session.run(_training(run, table, out / MODEL))
+                    _publish(run, session, trained, out, effort)
+                    lasting.deliver(journal)
+                session.close()
+    summary: dict[str, Any] = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    return summary
+
+
+def _read(job: Job, party: Party) -> Table:
     assert party.data is not None
     table = read_training(party.data)
     check_columns(table)
     training_rows(table)
     clean_ids(job, table)
-    if not resumed:
-        warm.check_model(job, out / MODEL)
-    contacts = Contacts.load(job, party)
-    load_kernels(party, ids=True)
-    id = resumed or secrets.token_hex(8)
-    at = lasting.found if resumed else lasting.begin
-    journal = at(contacts, out, id, table.digest())
-    with lasting.alone(journal), _pausable(id):
-        run = Run.begin(job, party, id, "train", progress, rng=lasting.Recorded(journal), steps=journal)
-        links = {} if resumed else _met(contacts, id, "train")
-        lasts = lasting.lasting(contacts, journal, "train")
-        with lasting.over(journal) as over:
-            session = agreed_session(run, links, lasts, job.peers_of(job.guest))
-            if not over:
-                trained = session.run(_training(run, table, out / MODEL))
-                _publish(run, session, trained, out, effort)
-                lasting.deliver(journal)
-            session.close()
-    summary: dict[str, Any] = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    return summary
-
-
-@contextmanager
-def _pausable(run: str) -> Iterator[None]:
-    """Turn an interruption into a pause."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):
-        raise PausedError(f"run {run}", "was interrupted", HOW_TO_GO_ON) from None
+    return table
 
 
 def _training(run: Run, table: Table, model: Path) -> Role[Trained]:

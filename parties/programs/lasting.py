@@ -108,6 +108,17 @@ def unfinished(contacts: Contacts, out: Path) -> list[str]:
 
 
 @contextmanager
+def pausable(contacts: Contacts, out: Path) -> Iterator[None]:
+    """Turn an interruption into a pause, if a training waits to go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if not (waiting := unfinished(contacts, out)):
+            raise
+        raise PausedError(f"run {waiting[0]}", "was interrupted", HOW_TO_GO_ON) from None
+
+
+@contextmanager
 def over(journal: Journal) -> Iterator[bool]:
     """Tell whether the results of a run are there already.
 

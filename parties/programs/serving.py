@@ -15,6 +15,7 @@ from parties.programs.consent import agreed_session
 from parties.programs.links import Contacts
 from parties.programs.run import Run, load_kernels
 from parties.progress import Progress
+from vfl.errors import PausedError
 from vfl.wire.flow import Peer
 from vfl.wire.journal import Journal
 from vfl.wire.network import Link, Listener, Session, public_reason
@@ -49,10 +50,11 @@ def serve(
     """Take part in the guest's runs until told to stop; `others`: by task, who is met but the guest.
 
     `table`: the digest of the party's table, if it has one.  Trainings that were cut off come first.
+    Raises PausedError if one is when told to stop.
     """
     contacts = Contacts.load(job, party)
     Mandate(job, party, run="", task="").own_document()
-    with contacts.listen() as listener:
+    with lasting.pausable(contacts, out), contacts.listen() as listener:
         if service.port_file:
             service.port_file.write_text(str(listener.port))
         load_kernels(party, ids=party.data is not None)
@@ -104,6 +106,9 @@ class _Server:
                 raise Peer(link.peer).blame("goes on with a run of which nothing is kept here")
             else:
                 self._begin(link)
+        except PausedError:
+            link.drop()  # the guest calls again
+            raise
         except Exception as error:
             link.abort(public_reason(error))
             raise

@@ -97,6 +97,8 @@ class Journal:
         with _writing(path):
             for folder in (path.parent.parent, path.parent):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for half_made in path.parent.glob(f"{part.name}*"):  # by a process that was killed here
+                half_made.unlink()
             os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             base = _connected(part)
             base.executescript(_TABLES)

@@ -252,6 +252,8 @@ def public_reason(error: BaseException) -> str:
             return "its table cannot be used; its operator was told why"
         case ConfigError():
             return "its configuration cannot be used; its operator was told why"
+        case PausedError():
+            return "it cannot go on now; its operator was told why"
         case VflError():
             return str(error)
         case KeyboardInterrupt() | SystemExit():
