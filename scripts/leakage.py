@@ -23,6 +23,7 @@ import vfl.features.woe
 import vfl.linear.coefficients
 import vfl.linear.halves
 import vfl.linear.logistic
+import vfl.linear.residuals
 import vfl.linear.scoring
 import vfl.trees.boosting
 import vfl.trees.opening
@@ -37,6 +38,7 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     vfl.features.split,
     vfl.features.names,
     vfl.features.woe,
+    vfl.linear.residuals,
     vfl.linear.logistic,
     vfl.linear.coefficients,
     vfl.linear.halves,

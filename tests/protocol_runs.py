@@ -21,7 +21,7 @@ from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError
 from vfl.features import names, split, woe
 from vfl.gates import Gates
-from vfl.linear import coefficients, halves, logistic, scoring
+from vfl.linear import coefficients, halves, logistic, residuals, scoring
 from vfl.linear.columns import Columns
 from vfl.linear.sigmoid import sigmoid
 from vfl.trees import boosting, opening
@@ -197,6 +197,63 @@ def logistic_roles(
     }
 
 
+def several_logistic_roles(
+    hosts: int = 3, y: NDArray[np.int8] = Y, *, rules: logistic.Rules = RULES
+) -> Roles:
+    """A joint fit of an intercept and one column of the guest with one column of each host."""
+    x = np.random.default_rng(7).normal(scale=0.4, size=(len(y), hosts + 1)).round(1)
+    peers = tuple(Peer(f"host{k + 1}") for k in range(hosts))
+    quotas = [Quota(99) for _ in range(hosts + 1)]
+    own = np.column_stack([np.ones(len(y)), x[:, 0]])
+    roles: Roles = {
+        "guest": logistic.guest(
+            Columns(own, np.array([0.0, 1.0]), np.zeros(2)),
+            y,
+            rules,
+            key=KEY,
+            rng=Seeded(20),
+            hosts=peers,
+            arbiter=ARBITER,
+            report=lambda *_: None,
+        ),
+        "arbiter": logistic.arbiter(PRIVATE, quotas, guest=GUEST, hosts=peers),
+    }
+    return roles | {
+        peer.name: logistic.host(
+            Columns(x[:, [k + 1]], np.ones(1), np.zeros(1)),
+            rules,
+            key=KEY,
+            rng=Seeded(21 + k),
+            guest=GUEST,
+            arbiter=ARBITER,
+            place=residuals.Place(k, hosts - 1 - k),
+        )
+        for k, peer in enumerate(peers)
+    }
+
+
+def residuals_roles(hosts: int = 2, rows: int = 50) -> Roles:
+    """The residuals of hosts whose logits are uniform in [-1, 2]."""
+    peers = tuple(Peer(f"host{k + 1}") for k in range(hosts))
+    guest = residuals.guest(
+        X[:rows, 0],
+        Y[:rows],
+        1e-2,
+        taylor=False,
+        key=KEY,
+        rng=Seeded(30),
+        hosts=peers,
+        report=lambda *_: None,
+    )
+    b = np.random.default_rng(9).uniform(-1, 2, (hosts, rows))
+    return {"guest": guest} | {
+        peer.name: residuals.host(
+            b[k], key=KEY, rng=Seeded(31 + k), guest=GUEST, place=residuals.Place(k, hosts - 1 - k)
+        )
+        for k, peer in enumerate(peers)
+    }
+
+
 TREE_CODES: NDArray[np.int64] = np.where(X > 2, -1, np.digitize(X, [-0.7, 0.0, 0.7]))
 """All five columns binned: four bins each, and a few values missing."""
 TREES = TreeRules(n_estimators=3, max_depth=2)
@@ -301,7 +358,12 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
     split: (split_roles,),
     woe: (woe_roles, lambda: woe_roles(told=False)),
     names: (names_roles,),
-    logistic: (logistic_roles, lambda: logistic_roles(rules=logistic.Rules(1e-9, 1, taylor=True))),
+    logistic: (
+        logistic_roles,
+        lambda: logistic_roles(rules=logistic.Rules(1e-9, 1, taylor=True)),
+        lambda: several_logistic_roles(2, Y[:50], rules=logistic.Rules(1e-9, 1)),
+    ),
+    residuals: (residuals_roles, lambda: residuals_roles(1)),
     boosting: (boosting_roles, lambda: boosting_roles(rules=SAMPLED_TREES)),
     opening: (opening_roles,),
     tree_scoring: (

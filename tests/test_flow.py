@@ -11,7 +11,7 @@ from source import messages, protocols
 
 from psi import ecdh, several
 from vfl.features import woe
-from vfl.linear import logistic
+from vfl.linear import residuals
 from vfl.trees import boosting
 from vfl.trees import scoring as tree_scoring
 from vfl.wire.ladder import follows_ladder, ladder_pattern, role_of
@@ -24,7 +24,7 @@ each_protocol = pytest.mark.parametrize("protocol", [pytest.param(p, id=p.__name
 def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let small tables travel in several blocks."""
     monkeypatch.setattr(woe, "BLOCK", 40)
-    monkeypatch.setattr(logistic, "BLOCK", 40)
+    monkeypatch.setattr(residuals, "BLOCK", 40)
     monkeypatch.setattr(boosting, "BLOCK", 40)
     monkeypatch.setattr(tree_scoring, "CHUNK", 40)
     monkeypatch.setattr(ecdh, "CHUNK", 2)

@@ -6,10 +6,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from numpy.polynomial import chebyshev
 from sklearn.linear_model import LogisticRegression
 
 from vfl.linear import whitening
 from vfl.linear.lbfgs import Lbfgs
+from vfl.linear.relay import polynomials_of_sum
 from vfl.linear.sigmoid import (
     MAX_DEGREE,
     Interval,
@@ -45,6 +47,16 @@ def test_taylor_is_linear_in_the_logit() -> None:
     c = taylor_coefficients(a, interval)
     got = c[:, 0] + c[:, 1] * chebyshev_powers(b, interval, 1)[:, 0]
     np.testing.assert_allclose(got, 0.5 + (a + b) / 4, atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.5, 0.9])
+def test_polynomials_of_a_sum_are_sums_of_polynomials(alpha: float) -> None:
+    s, beta = np.random.default_rng(4).uniform(-1, 1, (2, 200)) * [[1.0], [1 - alpha]]
+    known, wanted = (chebyshev.chebvander(v, MAX_DEGREE) for v in (s, alpha * s + beta))
+    for j, m in enumerate(polynomials_of_sum(alpha, beta, MAX_DEGREE), start=1):
+        assert m.shape == (200, j + 1)
+        assert np.abs(m).max() <= 2
+        np.testing.assert_allclose((m * known[:, : j + 1]).sum(1), wanted[:, j], atol=1e-12)
 
 
 def test_a_declared_range_is_rounded_outward() -> None:

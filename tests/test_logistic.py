@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hostile import PRIVATE
+from protocol_runs import X, Y, residuals_roles, several_logistic_roles
 from seeded import Seeded
 from sklearn.linear_model import LogisticRegression
 
 from vfl.arbitration import Quota
+from vfl.crypto.fixed_point import centred, decode
 from vfl.crypto.paillier import PrivateKey
-from vfl.linear import logistic
+from vfl.linear import logistic, residuals
 from vfl.linear.columns import Columns
 from vfl.linear.sigmoid import sigmoid
 from vfl.wire.flow import Peer
 from vfl.wire.ladder import follows_ladder
 from vfl.wire.memory import run_in_memory
 
+MANY = 8
 GUEST, HOST, ARBITER = Peer("guest"), Peer("host"), Peer("arbiter")
 RULES = logistic.Rules(tolerance=1e-5, max_iter=30)
 
@@ -59,3 +63,32 @@ def test_training_together_equals_training_pooled(told: int | None) -> None:
     np.testing.assert_allclose(joint, [*pooled.intercept_, *pooled.coef_[0]], atol=1e-4)
     for role in ("guest", "host", "arbiter"):
         assert follows_ladder(logistic.__doc__ or "", role, run.views[role])
+
+
+def test_eight_hosts_together_equal_the_pooled_fit() -> None:
+    y = Y[:30]
+    run = run_in_memory(several_logistic_roles(MANY, y, rules=logistic.Rules(1e-4, 30)))
+    x = np.random.default_rng(7).normal(scale=0.4, size=(len(y), MANY + 1)).round(1)
+    pooled = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12).fit(x, y)
+    names = ["guest", *(f"host{k + 1}" for k in range(MANY))]
+    joint = np.concatenate([run.results[name].coefficients for name in names])
+    assert all(run.results[name].converged for name in names)
+    np.testing.assert_allclose(joint, [*pooled.intercept_, *pooled.coef_[0]], atol=1e-4)
+
+
+@pytest.mark.parametrize("hosts", [1, 2, 5])
+def test_residuals_are_those_of_the_sum_of_all_logits(hosts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(residuals, "BLOCK", 20)
+    run = run_in_memory(residuals_roles(hosts))
+    b = np.random.default_rng(9).uniform(-1, 2, (hosts, 50)).sum(axis=0)
+    for name in ("guest", f"host{hosts}"):
+        r, _ = run.results[name]
+        plain = [centred(v, PRIVATE.public.n) for v in PRIVATE.decrypt(r)]
+        found = [decode(v, residuals.fraction(hosts)) for v in plain]
+        np.testing.assert_allclose(found, sigmoid(X[:50, 0] + b) - Y[:50], atol=1e-2)
+
+
+def test_no_host_meets_a_plaintext_that_depends_on_another_but_the_width_of_ranges() -> None:
+    run = run_in_memory(residuals_roles(3))
+    plain = {type(s.message).__name__ for s in run.views["host2"] if s.message.disclosed().numbers}
+    assert plain == {"LogitRange", "Approximation"}

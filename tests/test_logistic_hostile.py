@@ -6,23 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hostile import INVALID, SHORT, Change, forged, tampered, with_ciphertexts
-from protocol_runs import ROWS, logistic_roles
+from hostile import INVALID, KEY, SHORT, Change, forged, tampered, with_ciphertexts
+from protocol_runs import ROWS, logistic_roles, residuals_roles, several_logistic_roles
+from seeded import Seeded
 
 from vfl.arbitration import DecryptedSums, MaskedPlaintexts, MaskedSums
 from vfl.errors import ContractError, ProtocolError, SecurityError
-from vfl.linear import logistic
-from vfl.linear.logistic import (
-    Approximation,
-    Content,
-    EncryptedResiduals,
-    GradientProducts,
-    LogitPowers,
-    LogitRange,
-    Rules,
-    Step,
-    Verdict,
-)
+from vfl.linear import residuals
+from vfl.linear.logistic import Content, GradientProducts, Rules, Step, Verdict
+from vfl.linear.residuals import Approximation, EncryptedResiduals, LogitPowers, LogitRange, PartialPowers
 from vfl.wire.memory import run_in_memory
 from vfl.wire.message import Message
 
@@ -30,7 +22,7 @@ from vfl.wire.message import Message
 @pytest.fixture(autouse=True)
 def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the rows travel in three blocks."""
-    monkeypatch.setattr(logistic, "BLOCK", ROWS // 3)
+    monkeypatch.setattr(residuals, "BLOCK", ROWS // 3)
 
 
 def cheated(cheater: str, kind: type[Message], change: Change, *, nth: int = 1) -> None:
@@ -171,3 +163,43 @@ def test_a_guest_that_never_ends_is_blamed_by_the_host() -> None:
     with pytest.raises(ProtocolError, match="asked for more than the 1 gradients that were agreed") as caught:
         run_in_memory(roles)
     assert caught.value.peer == "guest"
+
+
+def several_cheated(cheater: str, kind: type[Message], change: Change) -> None:
+    """Make the residuals of three hosts with a party that changes its first message of a kind."""
+    roles = residuals_roles(3)
+    run_in_memory(roles | {cheater: tampered(roles[cheater], kind, change)})
+
+
+WIDTHS = "told impossible ranges of the hosts before"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda m: replace(m, before=1.0), WIDTHS),  # of the first host, the first to be told
+        (lambda m: replace(m, before=-1.0), WIDTHS),
+        (lambda m: replace(m, spread=2.0), "asked several hosts for powers of a bent map"),
+    ],
+)
+def test_a_guest_that_misleads_several_hosts_is_blamed(change: Change, complaint: str) -> None:
+    with pytest.raises(ProtocolError, match=complaint) as caught:
+        several_cheated("guest", Approximation, change)
+    assert caught.value.peer == "guest"
+
+
+@pytest.mark.parametrize("cheat", [*INVALID, *SHORT])
+@pytest.mark.parametrize(("cheater", "kind"), [("host2", LogitPowers), ("guest", PartialPowers)])
+def test_who_passes_on_what_are_no_ciphertexts_is_named(
+    cheater: str, kind: type[Message], cheat: str
+) -> None:
+    change, complaint = (INVALID | SHORT)[cheat]
+    with pytest.raises(SecurityError, match=f"^{cheater}: sent .*{complaint}"):
+        several_cheated(cheater, kind, with_ciphertexts("values", change))
+
+
+def test_products_of_gradients_that_hold_no_sums_name_all_who_may_have_made_them() -> None:
+    roles = several_logistic_roles(2)
+    huge = with_ciphertexts("values", lambda c: KEY.encrypt(np.full(len(c), 1 << 61), Seeded(1)))
+    with pytest.raises(ProtocolError, match="host1 or host2: sent what holds no sums"):
+        run_in_memory(roles | {"host1": tampered(roles["host1"], LogitPowers, huge)})

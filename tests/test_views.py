@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from protocol_runs import CODES, ROWS, X, Y, logistic_roles, woe_roles
 
 from vfl.features import woe
-from vfl.linear import logistic
+from vfl.linear import residuals
 from vfl.linear.logistic import Rules
 from vfl.wire.flow import Sent
 from vfl.wire.memory import Transcript, run_in_memory
@@ -38,7 +38,7 @@ THREE_GRADIENTS = Rules(tolerance=1e-12, max_iter=3)
 def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let small tables travel in several blocks."""
     monkeypatch.setattr(woe, "BLOCK", 40)
-    monkeypatch.setattr(logistic, "BLOCK", 40)
+    monkeypatch.setattr(residuals, "BLOCK", 40)
 
 
 def in_the_clear(view: Sequence[Sent]) -> list[Plain]:

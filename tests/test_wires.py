@@ -14,7 +14,7 @@ from vfl.crypto.paillier import Ciphertexts
 from vfl.crypto.randomness import Randomness
 from vfl.features import woe
 from vfl.features.woe import EncryptedLabels
-from vfl.linear import logistic
+from vfl.linear import residuals
 from vfl.wire.memory import Transcript, run_in_memory
 
 Rngs = tuple[Randomness, Randomness]
@@ -24,7 +24,7 @@ Rngs = tuple[Randomness, Randomness]
 def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let small tables travel in several blocks."""
     monkeypatch.setattr(woe, "BLOCK", 40)
-    monkeypatch.setattr(logistic, "BLOCK", 40)
+    monkeypatch.setattr(residuals, "BLOCK", 40)
 
 
 def training(rngs: Rngs) -> list[Transcript]:

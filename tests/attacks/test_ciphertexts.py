@@ -26,7 +26,8 @@ from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, Encrypted, PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.features.woe import BinnedLabels, EncryptedLabels, _packing
-from vfl.linear.logistic import Approximation, EncryptedResiduals, LogitPowers, LogitRange, Rules
+from vfl.linear.logistic import Rules
+from vfl.linear.residuals import Approximation, EncryptedResiduals, LogitPowers, LogitRange
 from vfl.linear.sigmoid import Interval, Polynomial
 from vfl.wire.memory import Transcript, run_in_memory
 

@@ -24,7 +24,7 @@ from protocol_runs import RUNS, transcripts
 
 from vfl.crypto.paillier import Ciphertexts
 from vfl.errors import ProtocolError, VflError
-from vfl.linear import logistic
+from vfl.linear import residuals
 from vfl.wire.codec import encode
 from vfl.wire.flow import Receive
 from vfl.wire.memory import run_in_memory
@@ -88,7 +88,7 @@ def rejected_by_role(protocol: ModuleType, sender: str, kind: type[Message], cha
 
 
 def test_every_malformed_message_is_rejected_and_its_sender_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logistic, "BLOCK", 40)
+    monkeypatch.setattr(residuals, "BLOCK", 40)
     passed, tried = [], 0
     for protocol in RUNS:
         for sender, message in every_message(protocol):

@@ -31,7 +31,8 @@ from vfl.crypto.fixed_point import FRACTION, decode
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts
 from vfl.errors import ContractError
-from vfl.linear.logistic import EncryptedResiduals, Rules
+from vfl.linear.logistic import Rules
+from vfl.linear.residuals import EncryptedResiduals
 from vfl.wire.flow import Peer
 from vfl.wire.memory import run_in_memory
 

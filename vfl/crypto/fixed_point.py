@@ -32,6 +32,11 @@ def encode(x: NDArray[np.float64], fraction: int = FRACTION) -> NDArray[np.int64
     return scaled.astype(np.int64)
 
 
+def raised(v: NDArray[np.int64], bits: int) -> list[int]:
+    """Return v 2^bits: the same reals with so many more fractional bits, however many."""
+    return [number << bits for number in v.tolist()]
+
+
 def decode(v: int, fraction: int) -> float:
     """Return v 2^-fraction for an integer of any size."""
     return math.ldexp(float(v), -fraction)

@@ -21,9 +21,6 @@ Matrix = NDArray[np.float64]
 MAX_RESIDUAL = 3.0
 """|r_i| by construction: a sigmoid's interpolant less a label."""
 
-SUM_FRACTION = 3 * FRACTION
-"""Fractional bits of a column's value times a residual, which is a product of two factors itself."""
-
 FEW_VALUES = 64
 """A column of no more distinct values is summed by value first."""
 
@@ -64,35 +61,44 @@ class Columns:
         return np.asarray(self.x @ self.w, dtype=np.float64)
 
     async def gradient(
-        self, r: Ciphertexts, *, key: PublicKey, rng: Randomness, arbiter: Peer, source: Peer
+        self,
+        r: Ciphertexts,
+        fraction: int,
+        *,
+        key: PublicKey,
+        rng: Randomness,
+        arbiter: Peer,
+        source: Peer,
     ) -> Vector:
         """Learn x^T r + penalty w through the arbiter; return its products with all so far: (k + 1,).
 
-        `source`: the peer from whose ciphertexts the residuals were made.
+        `fraction`: the fractional bits of r.  `source`: from whose ciphertexts the residuals were made.
         """
-        masking, encrypted = self.masking(key), self._encrypted_sums(r, key)
+        masking, encrypted = self.masking(key, fraction), self._encrypted_sums(r, key)
         if self._told is not None:
             encrypted = key.weighted_sums(encrypted, self._white.T)
         packed = key.pack(encrypted, masking.packing)
         sums = await learn_masked(packed, masking, key=key, rng=rng, arbiter=arbiter, source=source)
-        self._gradients.append(self._whitened(sums) + whitening.to_white(self._lower, self.penalty * self.w))
+        white = self._whitened(sums, fraction + FRACTION)
+        self._gradients.append(white + whitening.to_white(self._lower, self.penalty * self.w))
         return np.array(self._gradients) @ self._gradients[-1]
 
-    def masking(self, key: PublicKey) -> Masking:
-        """Return how a gradient's sums are packed and masked."""
+    def masking(self, key: PublicKey, fraction: int) -> Masking:
+        """Return how a gradient's sums, of residuals of so many fractional bits, are packed and masked."""
         n, d = self.x.shape
+        fraction += FRACTION
         if self._told is None:
             bound = n * max(1.0, float(np.abs(self.x).max())) * MAX_RESIDUAL
-            return Whole(Packing(d, bits_for(bound, SUM_FRACTION), key.n))
+            return Whole(Packing(d, bits_for(bound, fraction), key.n))
         white = np.ldexp(self.x @ self._white.T, -self._finer)
         bound = float(np.abs(white).sum(axis=0).max()) * MAX_RESIDUAL
-        return Rounded(d, bits_for(bound, SUM_FRACTION + self._finer), self._told, key.n)
+        return Rounded(d, bits_for(bound, fraction + self._finer), self._told, key.n)
 
-    def _whitened(self, sums: list[int]) -> Vector:
-        """Return L^-1 x^T r from the sums that were learnt."""
+    def _whitened(self, sums: list[int], fraction: int) -> Vector:
+        """Return L^-1 x^T r from the sums that were learnt, of so many fractional bits."""
         if self._told is None:
-            return whitening.to_white(self._lower, np.array([decode(v, SUM_FRACTION) for v in sums]))
-        return np.array([decode(v, SUM_FRACTION + self._finer) for v in sums])
+            return whitening.to_white(self._lower, np.array([decode(v, fraction) for v in sums]))
+        return np.array([decode(v, fraction + self._finer) for v in sums])
 
     def move(self, coefficients: Vector) -> float:
         """Take the step sum_i c_i g_i; return the largest change of a coefficient."""

@@ -1,27 +1,36 @@
 """Joint logistic regression: the pooled coefficients, no row decrypted by anyone.
 
     repeat, one gradient
-        host -> guest: LogitRange
-        guest -> host: Approximation
-        host -> guest: LogitPowers
-        repeat, in blocks of rows
-            maybe, one block ahead
+        repeat, host by host
+            host -> guest: LogitRange
+        repeat, host by host
+            guest -> host: Approximation
+        repeat, in blocks of rows, each host a block behind the host before it
+            maybe, for all hosts but the first
+                guest -> host: PartialPowers
+            maybe, until every block is on its way
                 host -> guest: LogitPowers
-            guest -> host: EncryptedResiduals
+            maybe, once all hosts have had a block
+                guest -> host: EncryptedResiduals
         guest -> arbiter: MaskedSums
         arbiter -> guest: DecryptedSums
-        host -> arbiter: MaskedSums
-        arbiter -> host: DecryptedSums
-        host -> guest: GradientProducts
-        guest -> host: Step
-        host -> guest: Content
-        guest -> host, arbiter: Verdict
+        repeat, host by host
+            host -> arbiter: MaskedSums
+            arbiter -> host: DecryptedSums
+        repeat, host by host
+            host -> guest: GradientProducts
+        repeat, host by host
+            guest -> host: Step
+        repeat, host by host
+            host -> guest: Content
+        repeat, host by host
+            guest -> host: Verdict
+        guest -> arbiter: Verdict
 
-The guest forms E(r_i) = E(sum_j c_j(a_i) T_j(tau_i) - y_i), re-randomised; each party sums x_ij r_i
-over its own columns under encryption and learns its own gradient through the arbiter.  Steps are
-combinations of gradients (see `lbfgs`).  A party is content when its step moves no coefficient by
-more than the tolerance.  (DESIGN 6; the guest hands out step coefficients instead of summed inner
-products, so the host learns less.)
+The parties form E(r_i) as `residuals` says; each sums x_ij r_i over its own columns under encryption
+and learns its own gradient through the arbiter.  Steps are combinations of gradients (see `lbfgs`).
+A party is content when its step moves no coefficient by more than the tolerance.  (DESIGN 6; the
+guest hands out step coefficients instead of summed inner products, so hosts learn less.)
 """
 
 from __future__ import annotations
@@ -29,17 +38,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vfl.arbitration import Quota
-from vfl.crypto.fixed_point import FRACTION, encode
-from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
+from vfl.crypto.paillier import PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
+from vfl.linear import residuals
 from vfl.linear.columns import Columns
 from vfl.linear.lbfgs import Lbfgs
-from vfl.linear.sigmoid import MAX_DEGREE, STRAIGHT, Interval, Polynomial, declared_range
+from vfl.linear.residuals import ALONE, MAX_LOGIT, Place
 from vfl.steps import FORGOTTEN, Steps
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
@@ -49,51 +59,13 @@ Labels = NDArray[np.int8]
 Report = Callable[[int, int, float], None]
 """Told the gradient's number, the degree, and the part of the rows done."""
 
-BLOCK = 4096
 STEP = "fit"
-
-MAX_LOGIT = 1e3
-"""Size of a logit beyond which a peer has led the fit astray: e^-1000 is no probability."""
 
 MAX_PRODUCT = 1e100
 """Size of an inner product of gradients that no fit comes near."""
 
 FIRST_ERROR = 1e-3
 """Error of the first gradient's sigmoid; later ones follow the gradient's norm down."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogitRange(Message):
-    """[lo, hi] around the host's logits, rounded outward.  Reveals: the range to 0.5."""
-
-    lo: float
-    hi: float
-
-
-@dataclass(frozen=True, slots=True)
-class Approximation(Message):
-    """Degree and map of the separable sigmoid.
-
-    Reveals: the range of the guest's logits and the size of the joint gradient, roughly.
-    """
-
-    degree: int
-    centre: float
-    spread: float
-
-
-@dataclass(frozen=True, slots=True)
-class LogitPowers(Message):
-    """E(T_j(tau_i)), row-major, for a block of rows.  Reveals: nothing."""
-
-    values: Ciphertexts
-
-
-@dataclass(frozen=True, slots=True)
-class EncryptedResiduals(Message):
-    """E(r_i) for a block of rows.  Reveals: nothing."""
-
-    values: Ciphertexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +127,7 @@ async def guest(
     report: Report,
     steps: Steps = FORGOTTEN,
 ) -> Fit:
-    """Fit the guest's coefficients; `columns` begin at the fit of the guest alone; one host so far."""
-    (host,) = hosts
+    """Fit the guest's coefficients; `columns` begin at the fit of the guest alone."""
     optimiser, degrees, error = Lbfgs(), list[int](), FIRST_ERROR
     content, go_on = False, True
     if (kept := steps.state(STEP)) is not None:
@@ -164,19 +135,35 @@ async def guest(
         content, go_on = kept["content"], kept["go_on"]
         columns.restore(kept["columns"])
     while go_on:
-        polynomial = await _agree(columns.logit, error, rules, host)
-        degrees.append(polynomial.degree)
-        r = await _make_residuals(
-            columns.logit, y, polynomial, key=key, rng=rng, host=host, report=report, gradient=len(degrees)
+        r, degree = await residuals.guest(
+            columns.logit,
+            y,
+            error,
+            taylor=rules.taylor,
+            key=key,
+            rng=rng,
+            hosts=hosts,
+            report=partial(report, len(degrees) + 1),
         )
-        products = await columns.gradient(r, key=key, rng=rng, arbiter=arbiter, source=host)
-        products += await _products(len(products), host)
+        degrees.append(degree)
+        products = await columns.gradient(
+            r,
+            residuals.fraction(len(hosts)),
+            key=key,
+            rng=rng,
+            arbiter=arbiter,
+            source=any_of(hosts),
+        )
+        for host in hosts:
+            products = products + await _products(len(products), host)
         step = optimiser.step(products)
-        await host.send(Step(step))
-        content = _moved(columns, step, host) <= rules.tolerance
-        content = (await host.receive(Content)).content and content
+        for host in hosts:
+            await host.send(Step(step))
+        content = _moved(columns, step, any_of(hosts)) <= rules.tolerance
+        for host in hosts:
+            content = (await host.receive(Content)).content and content
         go_on = not content and len(degrees) < rules.max_iter
-        for peer in (host, arbiter):
+        for peer in (*hosts, arbiter):
             await peer.send(Verdict(go_on))
         error = max(rules.tolerance / 3, 0.1 * optimiser.norm / (2 * math.sqrt(len(y))))
         done = {"degrees": degrees, "content": content, "go_on": go_on, "columns": columns.as_state()}
@@ -192,18 +179,20 @@ async def host(
     rng: Randomness,
     guest: Peer,
     arbiter: Peer,
+    place: Place = ALONE,
     steps: Steps = FORGOTTEN,
 ) -> Fit:
-    """Fit the host's coefficients; `columns` begin at zero."""
+    """Fit a host's coefficients; `columns` begin at zero.  `place`: ours among the hosts."""
     degrees, content, go_on = list[int](), False, True
     if (kept := steps.state(STEP)) is not None:
         degrees, content, go_on = kept["degrees"], kept["content"], kept["go_on"]
         columns.restore(kept["columns"])
     while go_on:
-        polynomial = await _accept(columns.logit, guest)
-        degrees.append(polynomial.degree)
-        r = await _fetch_residuals(columns.logit, polynomial, key=key, rng=rng, guest=guest)
-        products = await columns.gradient(r, key=key, rng=rng, arbiter=arbiter, source=guest)
+        r, degree = await residuals.host(columns.logit, key=key, rng=rng, guest=guest, place=place)
+        degrees.append(degree)
+        products = await columns.gradient(
+            r, residuals.fraction(place.hosts), key=key, rng=rng, arbiter=arbiter, source=guest
+        )
         await guest.send(GradientProducts(products))
         step = (await guest.receive(Step)).coefficients
         if step.shape != products.shape or not np.isfinite(step).all():
@@ -239,68 +228,9 @@ async def arbiter(
         steps.checkpoint(STEP, {"go_on": go_on, "left": [quota.left for quota in quotas]})
 
 
-async def _agree(a: Vector, error: float, rules: Rules, host: Peer) -> Polynomial:
-    declared = await host.receive(LogitRange)
-    if not -MAX_LOGIT < declared.lo < declared.hi < MAX_LOGIT:
-        raise host.blame("declared an impossible range of logits")
-    if rules.taylor:
-        polynomial = Polynomial.taylor(declared.lo, declared.hi)
-    else:
-        polynomial = Polynomial.fitting(a, declared.lo, declared.hi, error)
-    interval = polynomial.interval
-    await host.send(Approximation(polynomial.degree, interval.centre, interval.spread))
-    return polynomial
-
-
-async def _accept(b: Vector, guest: Peer) -> Polynomial:
-    lo, hi = declared_range(b)
-    await guest.send(LogitRange(lo, hi))
-    how = await guest.receive(Approximation)
-    if not (1 <= how.degree <= MAX_DEGREE and 1 <= how.spread <= STRAIGHT and lo <= how.centre <= hi):
-        raise guest.blame("asked for powers outside of the agreed limits")
-    return Polynomial(Interval(lo, hi, how.centre, how.spread), how.degree)
-
-
-async def _make_residuals(
-    a: Vector,
-    y: Labels,
-    polynomial: Polynomial,
-    *,
-    key: PublicKey,
-    rng: Randomness,
-    host: Peer,
-    report: Report,
-    gradient: int,
-) -> Ciphertexts:
-    """Form E(sigma(a_i + b_i) - y_i) from the host's powers, and let the host have it too."""
-    done = []
-    for rows in _blocks(len(y)):
-        c = polynomial.coefficients(a[rows])
-        powers = (await host.receive(LogitPowers)).values
-        key.check(powers, len(c) * polynomial.degree, host.name)
-        known = encode(c[:, 0] - y[rows], 2 * FRACTION)
-        sums = key.add(key.row_products(powers, encode(c[:, 1:])), key.lift(known))
-        done.append(key.rerandomise(sums, rng))
-        await host.send(EncryptedResiduals(done[-1]))
-        report(gradient, polynomial.degree, min(1.0, rows.stop / len(y)))
-    return Ciphertexts.joined(done)
-
-
-async def _fetch_residuals(
-    b: Vector, polynomial: Polynomial, *, key: PublicKey, rng: Randomness, guest: Peer
-) -> Ciphertexts:
-    """Send the powers of each block while the guest still works on the one before."""
-    done = []
-    blocks = _blocks(len(b))
-    for k in range(len(blocks) + 1):
-        if k < len(blocks):
-            powers = encode(polynomial.powers(b[blocks[k]]))
-            await guest.send(LogitPowers(key.encrypt(powers.reshape(-1), rng)))
-        if k > 0:
-            r = (await guest.receive(EncryptedResiduals)).values
-            key.check(r, len(b[blocks[k - 1]]), guest.name)
-            done.append(r)
-    return Ciphertexts.joined(done)
+def any_of(peers: tuple[Peer, ...]) -> Peer:
+    """Return who is to be named where what several peers made together is wrong."""
+    return Peer(" or ".join(peer.name for peer in peers))
 
 
 async def _products(count: int, host: Peer) -> Vector:
@@ -318,7 +248,3 @@ def _moved(columns: Columns, step: Vector, peer: Peer) -> float:
         if not (np.abs(columns.logit) < MAX_LOGIT).all():
             raise peer.blame("made a step that leads to impossible logits")
     return change
-
-
-def _blocks(n: int) -> list[slice]:
-    return [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]

@@ -113,9 +113,12 @@ class Polynomial:
     is_taylor: bool = False
 
     @classmethod
-    def fitting(cls, a: Vector, lo: float, hi: float, error: float) -> Polynomial:
-        """Return the one of least degree that errs by at most `error` for guest logits a."""
-        return cls(*approximation_for(a, lo, hi, error))
+    def fitting(cls, a: Vector, lo: float, hi: float, error: float, *, bent: bool = True) -> Polynomial:
+        """Return the one of least degree that errs by at most `error` for guest logits a.
+
+        `bent`: whether the map may be another than the linear one.
+        """
+        return cls(*approximation_for(a, lo, hi, error, bent=bent))
 
     @classmethod
     def taylor(cls, lo: float, hi: float) -> Polynomial:
@@ -140,13 +143,15 @@ def interpolation_error(a: Vector, interval: Interval, degree: int) -> float:
     return float(np.abs(fit - sigmoid(a[:, None] + interval.logit(tau)[None, :])).max())
 
 
-def approximation_for(a: Vector, lo: float, hi: float, error: float) -> tuple[Interval, int]:
+def approximation_for(
+    a: Vector, lo: float, hi: float, error: float, *, bent: bool = True
+) -> tuple[Interval, int]:
     """Return the map and the smallest degree whose interpolant errs by at most `error`.
 
     Where no degree up to MAX_DEGREE does, the map that errs least at MAX_DEGREE.
     """
     grid = np.linspace(float(a.min()), float(a.max()), 25)
-    maps = list(_maps(lo, hi))
+    maps = list(_maps(lo, hi)) if bent else [Interval(lo, hi, 0.5 * (lo + hi), STRAIGHT)]
     for degree in range(1, MAX_DEGREE):
         for interval in maps:
             if interpolation_error(grid, interval, degree) <= error:

@@ -1,0 +1,230 @@
+"""Encrypted residuals sigma(a_i + b_i) - y_i, where b_i is the sum of the hosts' logits.
+
+    repeat, host by host
+        host -> guest: LogitRange
+    repeat, host by host
+        guest -> host: Approximation
+    repeat, in blocks of rows, each host a block behind the host before it
+        maybe, for all hosts but the first
+            guest -> host: PartialPowers
+        maybe, until every block is on its way
+            host -> guest: LogitPowers
+        maybe, once all hosts have had a block
+            guest -> host: EncryptedResiduals
+
+The first host encrypts T_j(tau(b_1)).  Each further host turns E(T_j) of the sum so far into E(T_j) of
+the sum with its own logit (see `relay`), and re-randomises.  The guest forms E(r_i) = E(sum_j c_j(a_i)
+T_j(tau_i) - y_i), re-randomised.  Hosts meet ciphertexts under a key that none of them, nor the guest,
+can decrypt with: of each other's logits they learn the total width of the ranges before theirs.
+
+The map tau is bent where there is one host (see `sigmoid`); of a sum of several it is linear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vfl.crypto.fixed_point import FRACTION, encode, raised
+from vfl.crypto.paillier import Ciphertexts, PublicKey, Unrandomised
+from vfl.crypto.randomness import Randomness
+from vfl.linear.relay import passed_on
+from vfl.linear.sigmoid import MAX_DEGREE, STRAIGHT, Interval, Polynomial, declared_range
+from vfl.wire.flow import Peer
+from vfl.wire.message import Message
+
+Vector = NDArray[np.float64]
+Labels = NDArray[np.int8]
+Report = Callable[[int, float], None]
+"""Told the degree, and the part of the rows done."""
+
+BLOCK = 4096
+
+MAX_LOGIT = 1e3
+"""Size of a logit beyond which a peer has led the fit astray: e^-1000 is no probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogitRange(Message):
+    """[lo, hi] around the host's logits, rounded outward.  Reveals: the range to 0.5."""
+
+    lo: float
+    hi: float
+
+
+@dataclass(frozen=True, slots=True)
+class Approximation(Message):
+    """Degree and map of the separable sigmoid, and the half widths of all ranges before the host's.
+
+    Reveals: the range of the guest's logits and the size of the joint gradient, roughly; how wide the
+    logits of the hosts before are in all.
+    """
+
+    degree: int
+    centre: float
+    spread: float
+    before: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartialPowers(Message):
+    """E(T_j) of the hosts' sum so far, row-major, for a block of rows.  Reveals: nothing."""
+
+    values: Ciphertexts
+
+
+@dataclass(frozen=True, slots=True)
+class LogitPowers(Message):
+    """E(T_j) of the sum with the sender's logit, row-major, for a block of rows.  Reveals: nothing."""
+
+    values: Ciphertexts
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptedResiduals(Message):
+    """E(r_i) for a block of rows.  Reveals: nothing."""
+
+    values: Ciphertexts
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a host stands among the hosts: how many are before and after it."""
+
+    before: int = 0
+    after: int = 0
+
+    @property
+    def hosts(self) -> int:
+        """The number of all hosts."""
+        return self.before + 1 + self.after
+
+
+ALONE = Place()
+
+
+def fraction(hosts: int) -> int:
+    """Return the fractional bits of residuals: each host's factor has some, and the guest's."""
+    return FRACTION * (hosts + 1)
+
+
+async def guest(
+    a: Vector,
+    y: Labels,
+    error: float,
+    *,
+    taylor: bool,
+    key: PublicKey,
+    rng: Randomness,
+    hosts: tuple[Peer, ...],
+    report: Report,
+) -> tuple[Ciphertexts, int]:
+    """Form E(r_i) with a sigmoid that errs by at most `error`, and let all hosts have it.
+
+    Returns the degree besides.
+    """
+    polynomial = await _agree(a, error, taylor, hosts)
+    blocks, last, done = _blocks(len(y)), len(hosts) - 1, list[Ciphertexts]()
+    for turn in range(len(blocks) + last):
+        for j, host in enumerate(hosts):
+            if not 0 <= turn - j < len(blocks):
+                continue
+            rows = blocks[turn - j]
+            powers = (await host.receive(LogitPowers)).values
+            key.check(powers, len(y[rows]) * polynomial.degree, host.name)
+            if j < last:
+                await hosts[j + 1].send(PartialPowers(powers))
+                continue
+            r = _residuals(polynomial, a[rows], y[rows], powers, len(hosts), key)
+            done.append(key.rerandomise(r, rng))
+            for peer in hosts:
+                await peer.send(EncryptedResiduals(done[-1]))
+            report(polynomial.degree, min(1.0, rows.stop / len(y)))
+    return Ciphertexts.joined(done), polynomial.degree
+
+
+async def host(
+    b: Vector, *, key: PublicKey, rng: Randomness, guest: Peer, place: Place
+) -> tuple[Ciphertexts, int]:
+    """Let our logits into the sum under encryption; return E(r_i), and the degree.
+
+    Blocks are sent while the hosts after us, and the guest, still work on those before.
+    """
+    polynomial, before = await _accept(b, guest, place)
+    blocks, done = _blocks(len(b)), list[Ciphertexts]()
+    lag = place.after + 1
+    for turn in range(len(blocks) + lag):
+        if turn < len(blocks):
+            own = b[blocks[turn]]
+            if place.before:
+                partial = (await guest.receive(PartialPowers)).values
+                key.check(partial, len(own) * polynomial.degree, guest.name)
+                powers = key.rerandomise(_with_own(partial, own, polynomial, before, place, key), rng)
+            else:
+                powers = key.encrypt(encode(polynomial.powers(own)).reshape(-1), rng)
+            await guest.send(LogitPowers(powers))
+        if turn >= lag:
+            r = (await guest.receive(EncryptedResiduals)).values
+            key.check(r, len(b[blocks[turn - lag]]), guest.name)
+            done.append(r)
+    return Ciphertexts.joined(done), polynomial.degree
+
+
+async def _agree(a: Vector, error: float, taylor: bool, hosts: tuple[Peer, ...]) -> Polynomial:
+    ranges = [await _declared(host) for host in hosts]
+    lo, hi = sum(r.lo for r in ranges), sum(r.hi for r in ranges)
+    if taylor:
+        polynomial = Polynomial.taylor(lo, hi)
+    else:
+        polynomial = Polynomial.fitting(a, lo, hi, error, bent=len(hosts) == 1)
+    before = 0.0
+    for host, own in zip(hosts, ranges, strict=True):
+        at = polynomial.interval.centre if len(hosts) == 1 else 0.5 * (own.lo + own.hi)
+        await host.send(Approximation(polynomial.degree, at, polynomial.interval.spread, before))
+        before += 0.5 * (own.hi - own.lo)
+    return polynomial
+
+
+async def _declared(host: Peer) -> LogitRange:
+    declared = await host.receive(LogitRange)
+    if not -MAX_LOGIT < declared.lo < declared.hi < MAX_LOGIT:
+        raise host.blame("declared an impossible range of logits")
+    return declared
+
+
+async def _accept(b: Vector, guest: Peer, place: Place) -> tuple[Polynomial, float]:
+    """Return the map of our own logits, with its degree, and half the width of all ranges before."""
+    lo, hi = declared_range(b)
+    await guest.send(LogitRange(lo, hi))
+    how = await guest.receive(Approximation)
+    if not (1 <= how.degree <= MAX_DEGREE and 1 <= how.spread <= STRAIGHT and lo <= how.centre <= hi):
+        raise guest.blame("asked for powers outside of the agreed limits")
+    if place.hosts > 1 and how.spread != STRAIGHT:
+        raise guest.blame("asked several hosts for powers of a bent map")
+    if not (0.0 < how.before <= MAX_LOGIT * place.before if place.before else how.before == 0.0):
+        raise guest.blame("told impossible ranges of the hosts before")
+    return Polynomial(Interval(lo, hi, how.centre, how.spread), how.degree), how.before
+
+
+def _with_own(
+    partial: Ciphertexts, b: Vector, own: Polynomial, before: float, place: Place, key: PublicKey
+) -> Unrandomised:
+    half = 0.5 * (own.interval.hi - own.interval.lo)
+    beta = own.interval.tau(b) * (half / (before + half))
+    alpha = before / (before + half)
+    return passed_on(partial, alpha, beta, own.degree, hosts_before=place.before, key=key)
+
+
+def _residuals(
+    polynomial: Polynomial, a: Vector, y: Labels, powers: Ciphertexts, hosts: int, key: PublicKey
+) -> Unrandomised:
+    c = polynomial.coefficients(a)
+    known = raised(encode(c[:, 0] - y, 2 * FRACTION), FRACTION * (hosts - 1))
+    return key.add(key.row_products(powers, encode(c[:, 1:])), key.lift(known))
+
+
+def _blocks(n: int) -> list[slice]:
+    return [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
