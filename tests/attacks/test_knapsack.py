@@ -17,8 +17,8 @@ import numpy as np
 from attacked_runs import KEY, Labels, Learnt, Matrix, Portfolio, Vector, fit, portfolio, report
 
 from vfl.crypto.fixed_point import FRACTION, encode
-from vfl.linear.columns import SUM_FRACTION
 from vfl.linear.logistic import FIRST_ERROR, Rules
+from vfl.linear.residuals import fraction
 from vfl.linear.sigmoid import Polynomial, declared_range
 from vfl.linear.whitening import MATRIX_BITS
 
@@ -92,8 +92,8 @@ def test_at_24_bits_so_many_labels_explain_a_gradient_that_none_is_known() -> No
     people.theirs *= AMOUNT
     whole = fit(people, ONE, start=people.cold).host.seen[0]
     rounded = fit(people, ONE, start=people.cold, told=TOLD).host
-    masking = rounded.masking(KEY)
-    unit = np.ldexp(1.0, masking.bits - 1 - masking.told - SUM_FRACTION - rounded._finer)
+    masking = rounded.masking(KEY, fraction(1))
+    unit = np.ldexp(1.0, masking.bits - 1 - masking.told - fraction(1) - FRACTION - rounded._finer)
     half = 0.5 * float(rounded._lower[0, 0]) * unit + np.ldexp(abs(whole.sums[0]), 1 - MATRIX_BITS)
     undefended, defended = attack(people, whole), attack(people, rounded.seen[0], half)
     settled = (defended == defended[0]).all(axis=0)
