@@ -26,8 +26,10 @@ import vfl.linear.logistic
 import vfl.linear.residuals
 import vfl.linear.scoring
 import vfl.trees.boosting
+import vfl.trees.hidden
 import vfl.trees.opening
 import vfl.trees.scoring
+import vfl.trees.shown
 from vfl.wire.message import Message, formula, reveals
 
 PROTOCOLS: tuple[ModuleType, ...] = (
@@ -44,6 +46,8 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     vfl.linear.halves,
     vfl.linear.scoring,
     vfl.trees.boosting,
+    vfl.trees.shown,
+    vfl.trees.hidden,
     vfl.trees.opening,
     vfl.trees.scoring,
 )

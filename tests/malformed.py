@@ -216,7 +216,8 @@ def _array(tag: str, shape: list[int], body: bytes) -> Iterator[tuple[str, Held,
     if len(values) > 1:
         yield "one too few", held(values[1:]), False
         yield "turned round", held(values[::-1]), True
-    yield from ((what, held(now), ok) for what, now, ok in _values(values, dtype))
+    if size:
+        yield from ((what, held(now), ok) for what, now, ok in _values(values, dtype))
 
 
 def _values(values: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[tuple[str, NDArray[Any], bool]]:

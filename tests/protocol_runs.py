@@ -16,7 +16,7 @@ from psi import ecdh, several
 from vfl import arbitration
 from vfl.arbitration import Quota
 from vfl.crypto.packing import Packing
-from vfl.crypto.paillier import PublicKey
+from vfl.crypto.paillier import PublicKey, Unrandomised
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError
 from vfl.features import names, split, woe
@@ -24,12 +24,13 @@ from vfl.gates import Gates
 from vfl.linear import coefficients, halves, logistic, residuals, scoring
 from vfl.linear.columns import Columns
 from vfl.linear.sigmoid import sigmoid
-from vfl.trees import boosting, opening
+from vfl.trees import boosting, hidden, opening, shown
 from vfl.trees import scoring as tree_scoring
+from vfl.trees.gradients import Slot, gradients
 from vfl.trees.grow import Rules as TreeRules
 from vfl.trees.histogram import Layout
 from vfl.trees.sampling import Subsample
-from vfl.trees.tree import Chosen, Codes, Split, Tree
+from vfl.trees.tree import Chosen, Codes, Mask, Split, Tree
 from vfl.wire.flow import Peer, Role
 from vfl.wire.memory import Transcript, run_in_memory
 
@@ -258,6 +259,7 @@ TREE_CODES: NDArray[np.int64] = np.where(X > 2, -1, np.digitize(X, [-0.7, 0.0, 0
 """All five columns binned: four bins each, and a few values missing."""
 TREES = TreeRules(n_estimators=3, max_depth=2)
 SAMPLED_TREES = TreeRules(n_estimators=2, max_depth=2, sampling=Subsample(0.8))
+HIDDEN_TREES = TreeRules(n_estimators=2, max_depth=3, hides_rows=True)
 
 
 def boosting_roles(
@@ -292,6 +294,50 @@ def boosting_roles(
         ),
         "arbiter": opening.arbiter(PRIVATE, Quota(quota), guest=GUEST),
     }
+
+
+TREE_SLOT = Slot.holding(ROWS, 1.0)
+TREE_NODES = [{1: np.arange(ROWS)}, {3: np.arange(40, ROWS)}, {5: np.arange(9, 20), 6: np.arange(40, 63)}]
+"""What is asked for of a tree of three levels."""
+
+
+def summed_roles(
+    asking: shown.Asking | hidden.Asking, summing: shown.Summing | hidden.Summing, sampled: Mask
+) -> Roles:
+    """The host's packed sums of the nodes of one tree."""
+    gh = np.where(sampled[:, None], gradients(Y, np.zeros(ROWS), np.ones(ROWS)), 0)
+
+    async def guest() -> None:
+        await asking.begin(gh, sampled)
+        for nodes in TREE_NODES:
+            await asking.ask(nodes)
+
+    async def host() -> list[Unrandomised]:
+        await summing.begin()
+        return [await summing.packed() for _ in TREE_NODES]
+
+    return {"guest": guest(), "host": host()}
+
+
+def shown_roles(*, samples: bool = False) -> Roles:
+    """Nodes of which the host sees the rows."""
+    sampled = np.arange(ROWS) % 7 > 0 if samples else np.ones(ROWS, np.bool_)
+    layout = Layout((4,) * 5)
+    return summed_roles(
+        shown.Asking(TREE_SLOT, samples, KEY, Seeded(11), (HOST,)),
+        shown.Summing(TREE_CODES, layout, TREE_SLOT.bits, samples, KEY, GUEST),
+        sampled,
+    )
+
+
+def hidden_roles() -> Roles:
+    """Nodes of which the host sees no rows."""
+    layout = Layout((4,) * 5)
+    return summed_roles(
+        hidden.Asking(TREE_SLOT, KEY, Seeded(11), (HOST,)),
+        hidden.Summing(TREE_CODES, layout, TREE_SLOT.bits, KEY, GUEST),
+        np.arange(ROWS) % 7 > 0,
+    )
 
 
 def opening_roles() -> Roles:
@@ -364,7 +410,13 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
         lambda: several_logistic_roles(2, Y[:50], rules=logistic.Rules(1e-9, 1)),
     ),
     residuals: (residuals_roles, lambda: residuals_roles(1)),
-    boosting: (boosting_roles, lambda: boosting_roles(rules=SAMPLED_TREES)),
+    boosting: (
+        boosting_roles,
+        lambda: boosting_roles(rules=SAMPLED_TREES),
+        lambda: boosting_roles(rules=HIDDEN_TREES),
+    ),
+    shown: (shown_roles, lambda: shown_roles(samples=True)),
+    hidden: (hidden_roles,),
     opening: (opening_roles,),
     tree_scoring: (
         lambda: tree_scoring_roles(GROWN, [TREE_CODES[:, :2], TREE_CODES[:, 2:], TREE_CODES[:, :1]]),

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import gmpy2
 import numpy as np
 import pytest
 from hostile import KEY, PRIVATE, integers
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import expit
 from seeded import Seeded
 
 from vfl.arbitration import Quota
-from vfl.trees import boosting, opening
+from vfl.trees import boosting, opening, shown
 from vfl.trees.gain import leaf_weight
 from vfl.trees.gradients import UNIT, Slot, gradients
 from vfl.trees.grow import Ensemble, Rules
+from vfl.trees.hidden import Shelf
 from vfl.trees.histogram import Layout, Limits
 from vfl.trees.pooled import fit
 from vfl.trees.sampling import Goss, Subsample
@@ -92,19 +96,21 @@ def together(
     return run_in_memory({"guest": guest, **roles})
 
 
+@pytest.mark.parametrize("hides_rows", [False, True], ids=["shown", "hidden"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_trees_grown_together_are_the_pooled_trees_node_by_node(shape: str) -> None:
-    weight = np.ones(ROWS)
-    want, run = pooled(SHAPES[shape], weight), together(SHAPES[shape], weight)
+def test_trees_grown_together_are_the_pooled_trees_node_by_node(shape: str, hides_rows: bool) -> None:
+    weight, rules = np.ones(ROWS), replace(SHAPES[shape], hides_rows=hides_rows)
+    want, run = pooled(rules, weight), together(rules, weight)
     assert run.results["guest"].trees == want.trees
     np.testing.assert_array_equal(run.results["guest"].logit, want.logit)
     for party in (1, 2):
         assert run.results[f"host{party}"] == [tree.splits_of(party) for tree in want.trees]
 
 
-@pytest.mark.parametrize("hosts", [1, 2])
-def test_trees_grown_without_an_arbiter_are_the_pooled_trees_as_well(hosts: int) -> None:
-    rules, weight = SHAPES["the hosts from the first tree on"], np.ones(ROWS)
+@pytest.mark.parametrize(("hosts", "hides_rows"), [(1, False), (2, False), (2, True)])
+def test_trees_grown_without_an_arbiter_are_the_pooled_trees_as_well(hosts: int, hides_rows: bool) -> None:
+    rules = replace(SHAPES["the hosts from the first tree on"], hides_rows=hides_rows)
+    weight = np.ones(ROWS)
     alone, helped = (together(rules, weight, hosts, arbiter=arbiter).results for arbiter in (False, True))
     assert alone["guest"].trees == helped["guest"].trees
     assert alone["host1"] == helped["host1"]
@@ -142,10 +148,29 @@ def test_how_columns_are_spread_over_hosts_changes_no_score() -> None:
     np.testing.assert_array_equal(one.logit, two.logit)
 
 
+def test_rows_of_more_hidden_nodes_than_a_plaintext_has_slots_are_summed_as_well() -> None:
+    rules = replace(SHAPES["no penalty"], max_depth=6, hides_rows=True)
+    widest = Shelf.holding(16, Slot.holding(ROWS, 1.0).bits, KEY.n)
+    assert widest.plaintexts > 1
+    grown = together(rules, np.ones(ROWS)).results["guest"].trees
+    assert grown == pooled(rules, np.ones(ROWS)).trees
+    assert max(max(tree.chosen) for tree in grown) >= 32
+
+
+@given(nodes=st.integers(1, 64), bits=st.integers(60, 140), size=st.sampled_from([512, 2048, 3072, 8192]))
+def test_the_sums_of_whole_bins_fill_a_plaintext(nodes: int, bits: int, size: int) -> None:
+    n, slots = (1 << size) - 1, 99
+    shelf = Shelf.holding(nodes, bits, n)
+    assert shelf.bits >= bits
+    assert shelf.nodes * shelf.plaintexts >= nodes > shelf.nodes * (shelf.plaintexts - 1)
+    assert shelf.by_bin(slots, n).slots * shelf.nodes == shelf.packing(slots, n).slots
+    assert shelf.by_bin(slots, n).plaintexts == shelf.packing(slots, n).plaintexts
+
+
 def test_the_first_tree_asks_no_host_unless_told_to() -> None:
     rules = Rules(n_estimators=1, max_depth=3)
     run = together(rules, np.ones(ROWS))
-    assert not [s for s in run.views["host1"] if isinstance(s.message, boosting.EncryptedGradients)]
+    assert not [s for s in run.views["host1"] if isinstance(s.message, shown.EncryptedGradients)]
     assert run.results["host1"] == [{}]
     assert {c.party for tree in run.results["guest"].trees for c in tree.chosen.values()} == {0}
 

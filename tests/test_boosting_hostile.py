@@ -7,25 +7,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hostile import INVALID, KEY, SHORT, Change, forged, tampered, with_ciphertexts
-from protocol_runs import ROWS, SAMPLED_TREES, TREES, boosting_roles
+from protocol_runs import HIDDEN_TREES, ROWS, SAMPLED_TREES, TREES, boosting_roles
 from seeded import Seeded
 
 from vfl.arbitration import DecryptedSums, MaskedPlaintexts, MaskedSums
 from vfl.errors import ContractError, ProtocolError, SecurityError
-from vfl.trees import boosting
+from vfl.trees import hidden, shown
 from vfl.trees.boosting import (
     Bins,
-    EncryptedGradients,
     EncryptedHistograms,
     Kept,
     Next,
-    Nodes,
-    Sampled,
     Sides,
     SlotSize,
     Splits,
 )
 from vfl.trees.grow import Rules
+from vfl.trees.hidden import EncryptedNodes, HiddenNodes
+from vfl.trees.shown import EncryptedGradients, Nodes, Sampled
 from vfl.wire.memory import run_in_memory
 from vfl.wire.message import Message
 
@@ -33,7 +32,8 @@ from vfl.wire.message import Message
 @pytest.fixture(autouse=True)
 def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the rows travel in three blocks."""
-    monkeypatch.setattr(boosting, "BLOCK", ROWS // 3)
+    for module in (shown, hidden):
+        monkeypatch.setattr(module, "BLOCK", ROWS // 3)
 
 
 def cheated(cheater: str, kind: type[Message], change: Change, *, nth: int = 1, rules: Rules = TREES) -> None:
@@ -139,6 +139,48 @@ def test_a_child_that_holds_other_rows_than_the_host_itself_sent_there_is_refuse
     tree = next(t for t, splits in enumerate(grown) if 1 in splits)
     with pytest.raises(ProtocolError, match=f"^guest: {TREE}"):
         cheated("guest", Nodes, moved, nth=2 * tree + 2, rules=host_splits_roots)
+
+
+NO_LEVEL = "asked for nodes that no level has"
+
+BLAMED_FOR_HIDDEN: dict[str, tuple[str, type[Message], Change, str]] = {
+    "no nodes": ("guest", HiddenNodes, lambda m: HiddenNodes(0), NO_LEVEL),
+    "more nodes than pairs": ("guest", HiddenNodes, lambda m: HiddenNodes(2), NO_LEVEL),
+    "no number": ("guest", HiddenNodes, lambda m: forged(m, nodes=1.5), "malformed HiddenNodes"),
+    "a split below the level": ("guest", Splits, lambda m: split(2), SPLIT),
+    "a split of no node": ("guest", Splits, lambda m: split(0), SPLIT),
+    "a node split twice at once": (
+        "guest",
+        Splits,
+        lambda m: Splits(ints(1, 1), ints(0, 1), ints(0, 0), np.array([True, True])),
+        SPLIT,
+    ),
+    "a bin that is not there": ("guest", Splits, lambda m: split(1, bin=4), BINS),
+    "sides of too few rows": ("host", Sides, lambda m: Sides(m.left[1:]), "the sides of other rows"),
+    "a table of sides": ("host", Sides, lambda m: Sides(m.left[None]), "the sides of other rows"),
+}
+
+
+@pytest.mark.parametrize("cheat", BLAMED_FOR_HIDDEN)
+def test_who_breaks_the_protocol_of_hidden_rows_is_blamed(cheat: str) -> None:
+    cheater, kind, change, complaint = BLAMED_FOR_HIDDEN[cheat]
+    with pytest.raises(ProtocolError, match=complaint) as caught:
+        cheated(cheater, kind, change, rules=HIDDEN_TREES)
+    assert caught.value.peer == cheater
+
+
+def test_a_host_that_sees_no_rows_splits_a_node_once_as_well() -> None:
+    roles = boosting_roles(rules=HIDDEN_TREES)
+    with pytest.raises(ProtocolError, match=f"^guest: {SPLIT}"):
+        run_in_memory(roles | {"guest": tampered(roles["guest"], Splits, lambda m: split(1, 1), nth=2)})
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("cheat", [*INVALID, *SHORT])
+def test_a_guest_that_hides_rows_in_what_are_no_ciphertexts_is_named(cheat: str, nth: int) -> None:
+    change, complaint = (INVALID | SHORT)[cheat]
+    with pytest.raises(SecurityError, match=rf"^guest: sent .*{complaint}"):
+        cheated("guest", EncryptedNodes, with_ciphertexts("values", change), nth=nth, rules=HIDDEN_TREES)
 
 
 CIPHERTEXTS: dict[str, tuple[str, type[Message], str]] = {

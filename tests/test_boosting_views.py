@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hostile import KEY, PRIVATE
@@ -13,7 +15,7 @@ from test_wires import on_the_wires, opens_itself
 
 from vfl.arbitration import MaskedSums
 from vfl.crypto.randomness import Randomness
-from vfl.trees import boosting
+from vfl.trees import hidden, shown
 from vfl.trees.grow import Rules
 from vfl.wire.memory import Transcript, run_in_memory
 
@@ -23,7 +25,8 @@ FROM_THE_FIRST = Rules(n_estimators=2, max_depth=2, guest_grows_first=False)
 @pytest.fixture(autouse=True)
 def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let small tables travel in several blocks."""
-    monkeypatch.setattr(boosting, "BLOCK", 40)
+    for module in (shown, hidden):
+        monkeypatch.setattr(module, "BLOCK", 40)
 
 
 def grown(y: np.ndarray[tuple[int], np.dtype[np.int8]] = Y, rules: Rules = FROM_THE_FIRST) -> Transcript:
@@ -60,6 +63,26 @@ def test_after_it_the_host_sees_labels_only_in_which_rows_share_a_node_and_in_it
     differs = {(kind, name) for kind in kinds for name, values in _fields(got, kind) if values}
     assert ("Nodes", "place") in differs
     assert differs <= declared
+
+
+def test_of_hidden_rows_the_host_sees_its_own_splits_and_how_many_nodes_there_are() -> None:
+    rules = replace(FROM_THE_FIRST, hides_rows=True)
+    runs = grown(rules=rules), grown(PERMUTED, rules)
+    declared = {
+        ("HiddenNodes", "nodes"),
+        ("Splits", "nodes"),
+        ("Splits", "columns"),
+        ("Splits", "bins"),
+        ("Splits", "missing_left"),
+        ("Sides", "left"),  # the host's own
+        ("EncryptedHistograms", "packed"),  # the host's own: their number, which the nodes tell
+    }
+    one, other = views("host", *runs)
+    assert before("Splits", one) == before("Splits", other)
+    got = [_without_flow(view) for view in (one, other)]
+    assert "Nodes" not in got[0]
+    kinds = set(got[0]) | set(got[1])
+    assert {(kind, name) for kind in kinds for name, values in _fields(got, kind) if values} <= declared
 
 
 def _without_flow(view: list[tuple[str, str, str, dict[str, object]]]) -> dict[str, list[dict[str, object]]]:
@@ -115,7 +138,7 @@ def test_what_the_arbiter_decrypts_is_uniform() -> None:
 def test_no_ciphertext_of_trees_opens_itself_and_none_is_ever_met_again() -> None:
     runs = [
         run_in_memory(boosting_roles(rules=rules, rngs=(Randomness(), Randomness())))
-        for rules in (TREES, FROM_THE_FIRST)
+        for rules in (TREES, FROM_THE_FIRST, replace(FROM_THE_FIRST, hides_rows=True))
     ]
     seen = on_the_wires(runs)
     assert len(seen) > 4 * ROWS

@@ -24,7 +24,7 @@ from psi import ecdh, several
 from vfl.errors import ContractError, ProtocolError, VflError
 from vfl.features import woe
 from vfl.linear import residuals
-from vfl.trees import boosting
+from vfl.trees import hidden, shown
 from vfl.wire.flow import Receive, Role
 from vfl.wire.memory import DeadlockError, Transcript, run_in_memory
 from vfl.wire.message import Message, kind_name
@@ -50,7 +50,7 @@ class Case:
 @pytest.fixture(autouse=True)
 def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let rows and ids travel in several messages."""
-    for module in (residuals, woe, boosting):
+    for module in (residuals, woe, shown, hidden):
         monkeypatch.setattr(module, "BLOCK", 45)
     for module in (ecdh, several):
         monkeypatch.setattr(module, "CHUNK", 3)

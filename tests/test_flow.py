@@ -12,7 +12,7 @@ from source import messages, protocols
 from psi import ecdh, several
 from vfl.features import woe
 from vfl.linear import residuals
-from vfl.trees import boosting
+from vfl.trees import hidden, shown
 from vfl.trees import scoring as tree_scoring
 from vfl.wire.ladder import follows_ladder, ladder_pattern, role_of
 from vfl.wire.memory import DeadlockError, run_in_memory
@@ -25,7 +25,8 @@ def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let small tables travel in several blocks."""
     monkeypatch.setattr(woe, "BLOCK", 40)
     monkeypatch.setattr(residuals, "BLOCK", 40)
-    monkeypatch.setattr(boosting, "BLOCK", 40)
+    monkeypatch.setattr(shown, "BLOCK", 40)
+    monkeypatch.setattr(hidden, "BLOCK", 40)
     monkeypatch.setattr(tree_scoring, "CHUNK", 40)
     monkeypatch.setattr(ecdh, "CHUNK", 2)
     monkeypatch.setattr(several, "CHUNK", 2)

@@ -235,6 +235,6 @@ class Job(Section):
         model = self.model
         if isinstance(model, LogisticRules) and model.max_iter > MANY_ITERATIONS:
             gates.refuse("many_iterations", "model.max_iter", f"{model.max_iter} iterations asked for")
-        if isinstance(model, TreeRules) and model.top_rate is not None:
+        if isinstance(model, TreeRules) and model.top_rate is not None and model.node_rows == "shown":
             gates.refuse("goss", "model.top_rate", "hosts would be told which rows the model gets most wrong")
         return gates

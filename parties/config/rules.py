@@ -139,6 +139,13 @@ class TreeRules(Section):
         description="Whose columns the first tree splits. Its gradients are the labels themselves: "
         "all lets hosts sum them.",
     )
+    node_rows: Literal["shown", "hidden"] = Field(
+        default="shown",
+        description="Whether hosts see which training rows share a node, also where others' columns divide "
+        "them. shown: they do, and can rank rows by label with it: an AUC of .71 where their own columns "
+        "gave .50. hidden: they see no rows; every level of a tree encrypts all rows anew, and the guest "
+        "learns the sides of rows that never come by: in tests 86 % of a host's cells for 66 %.",
+    )
     scale_pos_weight: float = Field(
         default=1.0, gt=0, le=1000, description="What a bad counts, a good being 1."
     )

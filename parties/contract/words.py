@@ -54,6 +54,8 @@ def _guest(job: Job) -> Iterator[str]:
     named = "under their names" if rules.host_columns == "named" else "by number, without their names"
     if isinstance(job.model, TreeRules):
         yield f"sums over the bins of hosts' columns, {named}: a coarse copy of those that the trees use"
+        whose = "the training rows of its node" if job.model.node_rows == "shown" else "all training rows"
+        yield f"for each split of a host's column, the side of {whose}"
     else:
         yield _gradient(job)
         if job.features.kind == "woe":
@@ -70,7 +72,7 @@ def _host(job: Job) -> Iterator[str]:
     yield f"which of its customers are common to all, if they are {job.alignment.min_intersection} or more"
     yield "which of them train and which test"
     if isinstance(job.model, TreeRules):
-        yield "which rows share a node that its columns split"
+        yield from _nodes(job.model)
     else:
         yield _gradient(job)
         if job.features.kind == "woe" and rules.woe_to_host:
@@ -83,6 +85,15 @@ def _gradient(job: Job) -> str:
     bits = job.disclosure.gradient_bits
     exactly = "in full" if bits is None else f"{bits} bits of each of its numbers"
     return f"its own gradient, {job.logistic.max_iter} times at most, {exactly}"
+
+
+def _nodes(model: TreeRules) -> Iterator[str]:
+    yield "which of its columns split trees, and where"
+    if model.node_rows == "shown":
+        yield (
+            "which rows share a node, whoever's columns divide them: in tests that ranked rows by label with "
+            "an AUC of .71 where a host's own columns gave .50 (model.node_rows: hidden tells none of it)"
+        )
 
 
 def _item(title: str, text: str) -> Iterator[str]:

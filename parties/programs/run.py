@@ -147,6 +147,7 @@ class Run:
             early_stopping_rounds=agreed.early_stopping_rounds,
             # Trees to go on from leave other gradients than the labels.
             guest_grows_first=agreed.first_tree == "guest" and not agreed.warm_start,
+            hides_rows=agreed.node_rows == "hidden",
         )
 
     @property

@@ -10,6 +10,7 @@ against three things:
 
     scripts/bench trees --set default_credit_3p    two hosts
     scripts/bench trees --set give_credit --without-arbiter
+    scripts/bench trees --set fate_default_credit --hidden    beside the same job with rows shown
 
 xgboost joins in where it is installed: pip install xgboost into the same environment.
 """
@@ -24,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -133,9 +134,12 @@ def cost(case: TreeCase, out: Path) -> dict[str, Any]:
 
 def measured(case: TreeCase, folder: Path) -> dict[str, Any]:
     """Run the job in `folder`, grow its pooled peers, and return everything that is printed."""
-    job = case.write(folder)
+    if case.hidden:
+        shown = replace(case, hidden=False)
+        run(shown.write(folder / "shown"), folder / "shown" / "out")
+        beside = cost(shown, folder / "shown" / "out")
     begun = time.perf_counter()
-    run(job, folder / "out")
+    run(case.write(folder), folder / "out")
     seconds = time.perf_counter() - begun
     pooled = Pooled.read(case)
     held = list(same_trees(*halves(case, folder / "out"), pooled, pooled.grown(case)))
@@ -145,6 +149,8 @@ def measured(case: TreeCase, folder: Path) -> dict[str, Any]:
             case, pd.read_parquet(folder / "out" / "guest" / "scores.parquet").set_index("id"), published
         )
     found = cost(case, folder / "out") | {"seconds": seconds, "xgboost_seconds": pooled.xgboost_seconds(case)}
+    if case.hidden:
+        found["shown"] = beside
     return {"case": asdict(case), "comparisons": held, "columns": [c.shape[1] for c in pooled.codes], **found}
 
 
@@ -177,6 +183,9 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         ratio = number(theirs and mine / theirs, 10)
         yield f"{what:24}{mine:12.2f}{number(theirs, 12)}{ratio}"
     yield f"{'a tree, the slowest':24}{found['slowest_tree']:12.2f}"
+    if case["hidden"]:
+        shown = found["shown"]["seconds_per_tree"]
+        yield f"{'a tree, rows shown':24}{shown:12.2f}{'':12}{found['seconds_per_tree'] / shown:10.2f}"
     yield from (f"  {name:22}{seconds:12.2f}" for name, seconds in found["phases"].items())
     yield f"{'with scoring':24}{found['seconds']:12.2f}"
     yield ""
@@ -199,6 +208,7 @@ def main() -> None:
     )
     parser.add_argument("--set", choices=TREE_SETS, required=True)
     parser.add_argument("--without-arbiter", action="store_true", help="the guest has the key")
+    parser.add_argument("--hidden", action="store_true", help="hosts see no rows of nodes")
     parser.add_argument("--trees", type=int, help=f"50; 20 of {FATE}")
     parser.add_argument("--depth", type=int, help=f"4; 5 of {FATE}")
     parser.add_argument("--out", type=Path, metavar="DIR", help="keep the job and every party's folder")
@@ -207,6 +217,7 @@ def main() -> None:
     case = TreeCase.usual(
         options.set, arbiter=not options.without_arbiter, trees=options.trees, depth=options.depth
     )
+    case = replace(case, hidden=options.hidden)
     missing = [path for path in case.files.values() if not path.exists()]
     if missing:
         parser.error(f"{missing[0]} is not there: the real test sets are not part of the repository")

@@ -15,11 +15,12 @@ from vfl.arbitration import Quota
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts
 from vfl.trees import boosting, opening
-from vfl.trees.boosting import EncryptedGradients, EncryptedHistograms, Next, Nodes, SlotSize
+from vfl.trees.boosting import EncryptedHistograms, Next, SlotSize
 from vfl.trees.gradients import Slot
 from vfl.trees.grow import Rules
 from vfl.trees.histogram import Layout
 from vfl.trees.members import NOWHERE
+from vfl.trees.shown import EncryptedGradients, Nodes
 from vfl.trees.tree import Codes
 from vfl.wire.flow import Sent
 from vfl.wire.memory import Transcript, run_in_memory

@@ -43,6 +43,8 @@ class Rules:
     """Trees without a lower validation loss after which growing stops; 0 grows all."""
     guest_grows_first: bool = True
     """The first tree splits on the guest's columns alone."""
+    hides_rows: bool = False
+    """Hosts sum nodes without seeing which rows they hold."""
 
     @property
     def samples(self) -> bool:

@@ -20,6 +20,7 @@ from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ProtocolError
 from vfl.steps import FORGOTTEN, Steps
+from vfl.trees import hidden, shown
 from vfl.trees.gradients import Slot
 from vfl.trees.grow import Rules
 from vfl.trees.histogram import Layout
@@ -104,5 +105,6 @@ async def arbiter(private: PrivateKey, quota: Quota, *, guest: Peer, steps: Step
 def most_opened(layout: Layout, slot: Slot, rules: Rules, n: int) -> int:
     """Return how many packed ciphertexts full trees of the rules take of one host, under a modulus n."""
     summed = [1 << max(level - 1, 0) for level in range(rules.max_depth)]
-    one = sum(Packing(nodes * layout.slots, slot.bits, n).plaintexts for nodes in summed)
+    packing = hidden.packing if rules.hides_rows else shown.packing
+    one = sum(packing(nodes, layout.slots, slot.bits, n).plaintexts for nodes in summed)
     return one * (rules.n_estimators - rules.guest_grows_first)

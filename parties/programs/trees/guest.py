@@ -25,7 +25,7 @@ from vfl.errors import ConfigError, DataError
 from vfl.features import names
 from vfl.table.read import check_columns
 from vfl.table.table import Table
-from vfl.trees import boosting, pooled, scoring
+from vfl.trees import boosting, pooled, scoring, shown
 from vfl.trees.gradients import MOST_TOGETHER, MOST_WEIGHT
 from vfl.trees.grow import Ensemble
 from vfl.trees.histogram import Layout
@@ -222,7 +222,7 @@ def _disclosed(run: Run, common: Common, grown: Grown, old: list[Tree]) -> dict[
         host.name: {
             "equations_per_row": 2 * grown.counted.sums[host.name] / rows,
             "split_bits_per_row": told + heard.bits(heard.told, host, boosting.Sides) / rows,
-            "node_bits_per_row": heard.bits(heard.said, host, boosting.Nodes) / rows,
+            "node_bits_per_row": heard.bits(heard.said, host, shown.Nodes) / rows,
         }
         for host, told in zip(run.hosts, masks, strict=True)
     }

@@ -17,7 +17,7 @@ from parties.programs.trees_model import TreeHalf
 from vfl.features import names
 from vfl.table.read import check_columns
 from vfl.table.table import Table
-from vfl.trees import boosting, scoring
+from vfl.trees import boosting, scoring, shown
 from vfl.trees.model import HostTrees, layout_of
 from vfl.trees.tree import Split
 
@@ -94,7 +94,7 @@ def _facts(
         "disclosed": {
             run.guest.name: {
                 "split_bits_per_row": masks + heard.bits(heard.said, run.guest, boosting.Sides) / rows,
-                "node_bits_per_row": heard.bits(heard.told, run.guest, boosting.Nodes) / rows,
+                "node_bits_per_row": heard.bits(heard.told, run.guest, shown.Nodes) / rows,
             }
         },
     }

@@ -24,6 +24,8 @@ class TreeCase:
     arbiter: bool = True
     trees: int = 50
     depth: int = 4
+    hidden: bool = False
+    """Hosts see no rows of nodes."""
 
     @classmethod
     def usual(
@@ -77,6 +79,7 @@ class TreeCase:
             "min_child_weight": 1.0,
             "max_bin": 32,
             "first_tree": "all",
+            "node_rows": "hidden" if self.hidden else "shown",
         }
 
     def data(self, party: str) -> dict[str, Any]:

@@ -64,7 +64,8 @@ class Pooled:
             return None
         codes = np.column_stack(self.codes)[self.train].astype(float)
         codes[codes < 0] = np.nan
-        given = {name: value for name, value in case.model.items() if name not in ("kind", "first_tree")}
+        ours = ("kind", "first_tree", "node_rows")
+        given = {name: value for name, value in case.model.items() if name not in ours}
         cores = {"tree_method": "hist", "base_score": 0.5, "n_jobs": os.cpu_count()}
         begun = time.perf_counter()
         XGBClassifier(**{**given, **cores, "max_bin": 64}).fit(codes, self.y[self.train])
