@@ -154,6 +154,20 @@ class Link(Section):
     )
 
 
+def _store(text: str, info: ValidationInfo) -> str:
+    return _beside_the_file(text, info) if "://" in text else str(_beside(Path(text), info).resolve())
+
+
+class Tracking(Section):
+    """Where the guest's trainings are logged besides its own folder."""
+
+    mlflow: Annotated[str, AfterValidator(_store)] = Field(
+        description="MLflow's tracking server, database or folder: https://.., sqlite:///FILE, a path.",
+        examples=["https://mlflow.example.org"],
+    )
+    experiment: str = Field(default="vfl", description="Experiment under which runs are kept.")
+
+
 class Compute(Section):
     """How much of the machine a run may take."""
 
@@ -203,6 +217,11 @@ class Party(Section):
         validate_default=True,
         description="Folder in which models, scores and reports are put.",
     )
+    tracking: Tracking | None = Field(
+        default=None,
+        description="Logs the guest's trainings with MLflow: terms, measures, and what is in its own folder. "
+        "Needs `pip install 'vfl[mlflow]'`.",
+    )
     policy: PolicyRules = Field(
         default=PolicyRules(),
         description="What this party takes part in at all: a job that goes beyond it is refused.",
@@ -227,6 +246,8 @@ class Party(Section):
         _check_part(party, job, document)
         _check_data(party, job, document)
         _check_peers(party, job, document)
+        if party.tracking and job.guest != party.party:
+            raise document.error(("tracking",), "only the guest's trainings are logged", "remove the section")
         return party
 
     def dump(self, path: Path) -> None:

@@ -24,6 +24,8 @@ from parties.programs.trees import batches, warm
 from parties.programs.trees_model import TreeHalf
 from parties.progress import Progress
 from parties.sources import batch_source, check_sink, keep_scores, read_training
+from parties.tracking import check_tracking, track
+from vfl.errors import VflError
 from vfl.linear import halves, scoring
 from vfl.linear.sigmoid import sigmoid
 from vfl.table.read import check_columns, write_scores
@@ -69,11 +71,17 @@ def train(
                     lasting.deliver(journal)
                 session.close()
     summary: dict[str, Any] = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    if party.tracking:
+        try:
+            track(party.tracking, job, summary, out)
+        except VflError as error:  # the training is done, whatever becomes of its copy
+            progress.warn(str(error))
     return summary
 
 
 def _read(job: Job, party: Party) -> Table:
     assert party.data is not None
+    check_tracking(party.tracking)
     table = read_training(party.data)
     check_columns(table)
     training_rows(table)
