@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from parties.config.party import Data, DatabaseAccess
 from vfl.errors import ConfigError
 from vfl.table.files import TableFile
 from vfl.table.read import read_table, write_scores
-from vfl.table.table import Table
+from vfl.table.table import Numeric, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,13 +23,13 @@ PASSWORD_BYTES = 1 << 10
 
 
 def read_training(data: Data) -> Table:
-    """Return the table from which a party trains."""
+    """Return the table from which a party trains; what is said of single columns must fit it."""
     source: Path | TableFile | None = data.table
     if source is None:
         assert data.database is not None
         assert data.database.train is not None
         source = database_of(data.database).query(data.database.train, data.id)
-    return read_table(
+    table = read_table(
         source,
         id=data.id,
         label=data.label,
@@ -39,6 +40,8 @@ def read_training(data: Data) -> Table:
         drop=data.drop,
         types=data.types,
     )
+    _check_bins(data, table)
+    return table
 
 
 def batch_source(data: Data) -> Path | TableFile | None:
@@ -87,3 +90,19 @@ def _password(access: DatabaseAccess) -> str | None:
             raise ConfigError("data.database.password_file", f"{path} cannot be read", hint) from None
         return text.rstrip("\r\n")
     return None
+
+
+def _check_bins(data: Data, table: Table) -> None:
+    for name, said in data.bins.items():
+        where = f"{table.source}: data.bins.{name}"
+        if name not in table.columns:
+            close = get_close_matches(name, table.columns, 1)
+            hint = f"did you mean {close[0]}?" if close else "name a column that takes part"
+            raise ConfigError(where, "there is no such column among the features", hint)
+        numeric = isinstance(table.columns[name], Numeric)
+        if said.cuts is not None and not numeric:
+            raise ConfigError(where, "the column holds categories, which have no cuts", "remove cuts")
+        wrong = [code for code in said.special if numeric and isinstance(code, str)]
+        if wrong:
+            hint = "write it without quotes, or name the column under data.categorical"
+            raise ConfigError(where, f"the column holds numbers, and {wrong[0]!r} is a text", hint)

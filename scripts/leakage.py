@@ -18,6 +18,7 @@ import psi.ecdh
 import psi.several
 import vfl.arbitration
 import vfl.features.names
+import vfl.features.selected
 import vfl.features.split
 import vfl.features.woe
 import vfl.linear.coefficients
@@ -41,6 +42,7 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     vfl.features.names,
     vfl.features.woe,
     vfl.linear.residuals,
+    vfl.features.selected,
     vfl.linear.logistic,
     vfl.linear.coefficients,
     vfl.linear.halves,

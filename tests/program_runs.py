@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parties.config.features import ColumnBins
 from parties.config.job import Job
 from parties.config.party import Compute, Data, Identity, Party
 from parties.config.schema import validated
@@ -34,6 +36,9 @@ parties:
   trustee: {role: arbiter}
 """
 
+Wishes = Mapping[str, dict[str, Any]]
+"""What a party's file says of its columns' bins: the keys of data.bins by column."""
+
 CUSTOMERS = 420
 TRAIN = 340
 
@@ -44,19 +49,26 @@ def job(more: str = "", allow: Iterable[str] = ()) -> Job:
     return validated(Job, parse(text, Path("job.yaml")))
 
 
-def party(name: str, score: Path | None = None) -> Party:
-    """Return a party whose file says as little as possible."""
+def party(name: str, score: Path | None = None, bins: Wishes | None = None) -> Party:
+    """Return a party whose file says as little as possible, and its wishes for columns' bins."""
     nowhere = Path("nowhere")
-    data = None if name == "trustee" else Data(table=nowhere, label="label", score=score)
+    own = {column: ColumnBins(**said) for column, said in (bins or {}).items()}
+    data = None if name == "trustee" else Data(table=nowhere, label="label", score=score, bins=own)
     identity, compute = Identity(certificate=nowhere, key=nowhere), Compute(processes=1)
     return Party(vfl=1, party=name, data=data, identity=identity, peers={}, compute=compute)
 
 
 def run_of(
-    agreed: Job, name: str, *, task: str = "train", id: str = "run 1", score: Path | None = None
+    agreed: Job,
+    name: str,
+    *,
+    task: str = "train",
+    id: str = "run 1",
+    score: Path | None = None,
+    bins: Wishes | None = None,
 ) -> Run:
     """Return a run as a party begins it."""
-    return Run.begin(agreed, party(name, score), id, task, Silent())
+    return Run.begin(agreed, party(name, score, bins), id, task, Silent())
 
 
 def tables() -> tuple[Table, Table]:
@@ -97,9 +109,11 @@ def by_id(table: Table) -> Table:
     return table.take(np.array([place[customer] for customer in common]))
 
 
-def train(agreed: Job, bank: Table, insurer: Table) -> tuple[Any, Any, Transcript]:
-    """Return what a training leaves at both parties, and what was sent."""
-    runs = {name: run_of(agreed, name) for name in ("bank", "insurer", "trustee")}
+def train(
+    agreed: Job, bank: Table, insurer: Table, bins: Mapping[str, Wishes] = MappingProxyType({})
+) -> tuple[Any, Any, Transcript]:
+    """Return what a training leaves at both parties, and what was sent; `bins`: wishes by party."""
+    runs = {name: run_of(agreed, name, bins=bins.get(name)) for name in ("bank", "insurer", "trustee")}
     grows = agreed.model.kind == "trees"
     roles = {
         "bank": (grow_as_guest if grows else training)(runs["bank"], bank),

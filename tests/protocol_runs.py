@@ -19,7 +19,7 @@ from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import PublicKey, Unrandomised
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError
-from vfl.features import names, split, woe
+from vfl.features import names, selected, split, woe
 from vfl.gates import Gates
 from vfl.linear import coefficients, halves, logistic, residuals, scoring
 from vfl.linear.columns import Columns
@@ -138,6 +138,14 @@ def woe_roles(
         "guest": woe.guest(y, told=told, key=guest_key, rng=ours, gates=gates, host=HOST, arbiter=ARBITER),
         "host": woe.host(CODES, SLOTS, told=told, key=host_key, rng=theirs, gates=gates, guest=GUEST),
         "arbiter": woe.arbiter(PRIVATE, Quota(quota), guest=GUEST),
+    }
+
+
+def selected_roles() -> Roles:
+    """Three columns, of which the host keeps two."""
+    return {
+        "guest": selected.guest(3, host=HOST),
+        "host": selected.host([0.25, 0.01, 1.5], [True, False, True], guest=GUEST),
     }
 
 
@@ -403,6 +411,7 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
     arbitration: (arbitration_roles,),
     split: (split_roles,),
     woe: (woe_roles, lambda: woe_roles(told=False)),
+    selected: (selected_roles,),
     names: (names_roles,),
     logistic: (
         logistic_roles,

@@ -22,11 +22,13 @@ from parties.exports.halves import Export, described, exported
 from parties.programs.model import Features, Half, columns_of, levels_in
 from vfl.errors import ConfigError
 from vfl.stats.binned import Bins, IndicatorColumns, WoeColumns
+from vfl.stats.binning import GroupedLevels, NumericBins
 from vfl.stats.scorecard import Scorecard
 from vfl.stats.standard import Standardiser
 from vfl.table.table import Categorical, Numeric, Table
 
 N = 400
+SPECIAL: dict[str, tuple[float | str, ...]] = {"age": (20.0, 63.0), 'home "region"': ("o'hara",)}
 SCALE = Scorecard(base_score=500, base_odds=20, pdo=40)
 REGION = 'home "region"'
 
@@ -74,14 +76,21 @@ def features(kind: str) -> Features:
     columns = columns_of(TABLE)
     if kind == "standard":
         return Standardiser.fit(columns, TRAIN)
+    if kind == "standard, special codes":
+        return Standardiser.fit(columns, TRAIN, SPECIAL)
     bins = Bins.fit(columns, TRAIN, 5)
+    if kind == "woe, special codes":
+        age = bins.of["age"]
+        assert isinstance(age, NumericBins)
+        grouped = GroupedLevels((("north", "süd"), ("o'hara",)), special=("o'hara",))
+        bins = Bins(bins.of | {"age": NumericBins(age.cuts, (20.0, 63.0)), REGION: grouped})
     if kind == "indicators":
         return IndicatorColumns.fit(bins, columns, TRAIN)
     rng = np.random.default_rng(2)
     return WoeColumns(bins, tuple(rng.normal(0, 1, size) for size in bins.sizes))
 
 
-@pytest.fixture(params=["woe", "indicators", "standard"])
+@pytest.fixture(params=["woe", "indicators", "standard", "woe, special codes", "standard, special codes"])
 def half(request: pytest.FixtureRequest) -> Half:
     """A guest's half of every kind of features."""
     made = features(request.param)
@@ -119,10 +128,14 @@ def points_of(card: str, table: Table) -> NDArray[np.float64]:
         elif row["level"]:
             total += points * np.array([v == row["level"] for v in values])
         elif row["bin"].startswith("each unit"):
+            if "special 20" in card and row["column"] == "age":
+                blank = blank | np.isin(values, SPECIAL["age"])
             total += np.where(blank, 0.0, points * (values - float(row["low"])))
         else:
+            if "special 20" in card and row["column"] == "age" and not row["bin"].startswith("special"):
+                values = np.where(np.isin(values, SPECIAL["age"]), np.nan, values)
             low, high = (float(row[end] or infinite) for end, infinite in (("low", -inf), ("high", inf)))
-            total += points * ((low < values) & (values <= high))
+            total += points * ((low < values) & (values <= high) if low < high else values == low)
     return total
 
 

@@ -15,11 +15,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from parties.config.features import FeatureRules
 from parties.config.rules import (
     AlignmentRules,
     DisclosureRules,
     EncryptionRules,
-    FeatureRules,
     GateRules,
     LogisticRules,
     ModelRules,
@@ -161,6 +161,9 @@ class Job(Section):
             raise ValueError("metrics must hold train: model.sigmoid taylor is calibrated on those rows")
         if isinstance(model, TreeRules) and disclosure.joined_coefficients:
             raise ValueError("joined_coefficients: trees have none")
+        features = info.data.get("features")
+        if features and features.need_events and not disclosure.woe_to_host:
+            raise ValueError(f"woe_to_host must be true: a host does features.{features.need_events} itself")
         return disclosure
 
     @classmethod

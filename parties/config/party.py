@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer, ValidationInfo
 
+from parties.config.features import ColumnBins
 from parties.config.job import Job
 from parties.config.policy import PolicyRules
 from parties.config.schema import Section, validated
@@ -124,6 +125,11 @@ class Data(Section):
         default=None,
         strict=False,
         description="The only columns that take part; empty means all but the dropped.",
+    )
+    bins: dict[str, ColumnBins] = Field(
+        default={},
+        description="What is said of single columns' bins, by column; of regressions.",
+        examples=[{"income": {"cuts": [1000.0, 2500.0, 4000.0], "special": [-1]}}],
     )
     score: Place | None = Field(
         default=None, description="Table of the customers to score; without one the training table is scored."
@@ -286,6 +292,22 @@ def _check_data(party: Party, job: Job, document: Document) -> None:
         what = f"model.kind {job.model.kind} takes no weights"
         hint = "remove the key, and name the column under data.drop; or train with model.kind: trees"
         raise document.error(("data", "weight"), what, hint)
+    _check_bins(party.data, job, document)
+
+
+def _check_bins(data: Data, job: Job, document: Document) -> None:
+    """Refuse what is said of a column's bins and would not be heeded."""
+    rules = job.features
+    for name, said in data.bins.items():
+        if job.model.kind == "trees":
+            what, hint = "trees have bins of their own", "remove the section"
+            raise document.error(("data", "bins", name), what, hint)
+        if rules.kind == "standard" and (said.cuts or said.trend):
+            what, hint = "features.kind standard has no bins", "leave `special` alone, whose codes are blanks"
+            raise document.error(("data", "bins", name), what, hint)
+        if said.trend and (rules.binning != "optimal" or said.cuts):
+            what = "is for columns that are merged: features.binning optimal, without cuts of their own"
+            raise document.error(("data", "bins", name, "trend"), what, "remove the key")
 
 
 def _check_sources(data: Data, role: str, document: Document) -> None:

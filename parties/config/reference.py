@@ -122,7 +122,7 @@ def _type(annotation: Any) -> str:
         listed = f"list of {listed}" if get_origin(annotation) is tuple else listed.replace(", ", " | ")
         return f"mapping to {listed}" if get_origin(annotation) is dict else listed
     if get_origin(annotation) is tuple:
-        return "list of texts"
+        return f"list of {_WORDS.get(get_args(annotation)[0], 'value')}s"
     if annotation in _WORDS:
         return _WORDS[annotation]
     return next(_type(inner) for inner in get_args(annotation) if inner is not NoneType)

@@ -41,17 +41,6 @@ class AlignmentRules(Section):
     )
 
 
-class FeatureRules(Section):
-    """How columns become model inputs, on every party alike."""
-
-    kind: Literal["woe", "standard"] = Field(
-        default="woe",
-        description="woe: bins with their weight of evidence, as in a scorecard. "
-        "standard: z-scores, with blanks imputed and categories one-hot.",
-    )
-    bins: int = Field(default=10, ge=2, le=64, description="Quantile bins per numeric column.")
-
-
 class LogisticRules(Section):
     """A joint logistic regression and how exactly it is fitted."""
 

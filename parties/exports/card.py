@@ -9,7 +9,7 @@ intercept; the joint logit is the sum of all halves'.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
@@ -18,7 +18,8 @@ from typing import assert_never
 from parties.programs.model import Half
 from vfl.stats.binned import IndicatorColumns, WoeColumns
 from vfl.stats.binning import BLANK, UNSEEN, Binning, NumericBins
-from vfl.stats.standard import Filled, IsBlank, IsLevel, StandardColumn, Standardiser
+from vfl.stats.merging import level_groups
+from vfl.stats.standard import Codes, Filled, IsBlank, IsLevel, StandardColumn, Standardiser
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,18 @@ class Interval:
         if self.low == -inf:
             return "any value" if self.high == inf else f"<= {self.high:.6g}"
         return f"> {self.low:.6g}" if self.high == inf else f"({self.low:.6g}, {self.high:.6g}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The number is this special code: its case goes before the intervals."""
+
+    value: float
+
+    @property
+    def label(self) -> str:
+        """The code as a reader writes it."""
+        return f"special {self.value:.6g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +82,7 @@ class Unit:
         return f"each unit beyond {self.around:.6g}"
 
 
-When = Interval | Level | Blank | Other | Unit
+When = Interval | Code | Level | Blank | Other | Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +124,8 @@ class Card:
         match half.features:
             case WoeColumns() | IndicatorColumns() as binned:
                 base, terms = 0.0, _binned(binned, values)
-            case Standardiser(columns):
-                base, terms = _standardised(columns, values, half)
+            case Standardiser(columns, special):
+                base, terms = _standardised(columns, special, values, half)
             case _:
                 assert_never(half.features)
         return cls(half.run, base + (intercept or 0.0), tuple(terms), intercept is not None)
@@ -138,15 +151,17 @@ def _binned(features: WoeColumns | IndicatorColumns, weights: list[float]) -> li
 def _cases(bins: Binning, table: list[float]) -> Iterator[Case]:
     if isinstance(bins, NumericBins):
         ends = (-inf, *bins.cuts, inf)
+        yield from (Case(Code(code), table[bins.ordered + k]) for k, code in enumerate(bins.special))
         yield from (Case(Interval(*ab), table[slot]) for slot, ab in enumerate(pairwise(ends)))
     else:
-        yield from (Case(Level(text), table[slot]) for slot, text in enumerate(bins.levels))
+        for slot, group in enumerate(level_groups(bins)):
+            yield from (Case(Level(text), table[slot]) for text in group)
         yield Case(Other(), table[UNSEEN])
     yield Case(Blank(), table[BLANK])
 
 
 def _standardised(
-    columns: tuple[StandardColumn, ...], weights: list[float], half: Half
+    columns: tuple[StandardColumn, ...], codes: Mapping[str, Codes], weights: list[float], half: Half
 ) -> tuple[float, list[Term]]:
     base, terms = 0.0, []
     for source in dict.fromkeys(column.source for column in columns):
@@ -167,5 +182,8 @@ def _standardised(
                     base -= slope * column.mean
                 case _:
                     assert_never(column.piece)
-        terms.append(Term(source, half.levels[source] is None, (*cases, Case(Blank(), blank))))
+        numeric = half.levels[source] is None
+        special = (Code(float(code)) if numeric else Level(str(code)) for code in codes.get(source, ()))
+        found = (*(Case(when, blank) for when in special), *cases, Case(Blank(), blank))
+        terms.append(Term(source, numeric, found))
     return base, terms

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from parties.exports.card import Blank, Card, Interval, Level, Other, Term, Unit
+from parties.exports.card import Blank, Card, Code, Interval, Level, Other, Term, Unit
 from vfl.errors import ConfigError
 
 OPSET, OPSET_ML, IR = 17, 3, 8
@@ -82,6 +82,10 @@ class _Graph:
             worth = self.node("Mul", beyond, self.constant(np.array([[slope]])))
         else:
             worth = self._looked_up(term)
+        for case in term.cases:
+            if isinstance(case.when, Code):
+                equal = self.node("Equal", x, self.constant(np.array([[case.when.value]])))
+                worth = self.node("Where", equal, self.constant(np.array([[case.logit]])), worth)
         blank = self.constant(np.array([[term.worth(Blank)]]))
         return self.node("Where", self.node("IsNaN", x), blank, worth)
 

@@ -18,7 +18,7 @@ import csv
 import io
 from math import isfinite, log
 
-from parties.exports.card import Card, Case, Interval, Level, Unit
+from parties.exports.card import Card, Case, Code, Interval, Level, Unit
 from vfl.stats.scorecard import Scorecard
 
 HEAD = ("column", "bin", "low", "high", "level", "logit", "points")
@@ -44,6 +44,8 @@ def _row(case: Case, scale: Scorecard) -> tuple[str, ...]:
     match case.when:
         case Interval(a, b):
             low, high = (repr(end) if isfinite(end) else "" for end in (a, b))
+        case Code(value):
+            low = high = repr(value)
         case Level(text):
             level = text
         case Unit(around):

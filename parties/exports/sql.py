@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import inf
 
-from parties.exports.card import Blank, Card, Interval, Level, Other, Term, Unit
+from parties.exports.card import Blank, Card, Code, Interval, Level, Other, Term, Unit
 
 
 def sql_query(card: Card, table: str, id: str) -> str:
@@ -34,6 +34,8 @@ def _branches(term: Term) -> Iterator[str]:
     last = _number(otherwise)
     for case in term.cases:
         match case.when:
+            case Code(value):
+                yield f"WHEN {column} = {_number(value)} THEN {_number(case.logit)}"
             case Interval(_, high) if high < inf:
                 yield f"WHEN {column} <= {_number(high)} THEN {_number(case.logit)}"
             case Interval():

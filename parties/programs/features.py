@@ -11,32 +11,29 @@ from parties.programs.limits import check_values, check_width
 from parties.programs.model import Features, columns_of, numbered
 from parties.programs.run import Run, as_it_is
 from vfl.crypto.paillier import PublicKey
-from vfl.features import woe
+from vfl.features import selected, woe
 from vfl.stats.binned import Bins, IndicatorColumns, WoeColumns
+from vfl.stats.binning import Wishes
 from vfl.stats.counted import CountedBins
+from vfl.stats.merging import Limits
 from vfl.stats.standard import Standardiser
+
+Counted = dict[str, CountedBins]
 
 
 def guest_features(run: Run, common: Common) -> tuple[Features, dict[str, Any]]:
     """Return the guest's features and, of bins, what run.json says of them."""
-    columns = columns_of(common.table)
     if run.job.features.kind == "standard":
-        standard = Standardiser.fit(columns, common.train)
-        x = standard.transform(columns)[common.train]
-        check_values(run, standard.names, numbered(standard.sources, tuple(columns)), x)
-        return standard, {}
-    bins = Bins.fit(columns, common.train, run.job.features.bins)
+        return _standard(run, common), {}
     y = common.training.label
     assert y is not None
+    bins = _bins(run, common)
+    slots = bins.slots_of(columns_of(common.training))
     counted = {
-        name: CountedBins.of(binning, slots[common.train], y)
-        for (name, binning), slots in zip(bins.of.items(), bins.slots_of(columns), strict=True)
+        name: CountedBins.of(binning, own, y)
+        for (name, binning), own in zip(bins.of.items(), slots, strict=True)
     }
-    facts = {
-        "information_value": {"guest": _values(counted), "host": {}},
-        "woe": {"guest": {name: column.rows() for name, column in counted.items()}},
-    }
-    return WoeColumns(bins, tuple(column.woe for column in counted.values())), facts
+    return _woe_columns(run, counted)
 
 
 async def host_values(run: Run, common: Common, key: PublicKey, named: tuple[str, ...]) -> dict[str, float]:
@@ -54,25 +51,25 @@ async def host_values(run: Run, common: Common, key: PublicKey, named: tuple[str
     )
     if named and len(named) != len(found):
         raise run.host.blame(f"named {len(named)} columns and binned {len(found)}")
+    if run.job.features.need_events:
+        count = len(found)
+        found, _ = await run.step("selected", lambda: selected.guest(count, host=run.host), list, tuple)
     labels = named or tuple(f"{run.host.name} column {j + 1}" for j in range(len(found)))
     return dict(zip(labels, found, strict=True))
 
 
 async def host_features(run: Run, common: Common, key: PublicKey) -> tuple[Features, dict[str, Any]]:
     """Return the host's features and, of bins whose events it may know, what its run.json says of them."""
-    job, columns = run.job, columns_of(common.table)
+    told, columns = run.job.disclosure.woe_to_host, columns_of(common.table)
     rows, count = common.rows["train"], len(columns)
-    if job.features.kind == "standard":
-        standard = Standardiser.fit(columns, common.train)
+    if run.job.features.kind == "standard":
+        standard = _standard(run, common)
         check_width(run, rows, count, len(standard.names))
-        x = standard.transform(columns)[common.train]
-        check_values(run, standard.names, numbered(standard.sources, tuple(columns)), x)
         return standard, {}
-    bins = Bins.fit(columns, common.train, job.features.bins)
-    told = job.disclosure.woe_to_host
+    bins = _bins(run, common)
     indicators = None if told else IndicatorColumns.fit(bins, columns, common.train)
     check_width(run, rows, count, len(indicators.names) if indicators else count)
-    codes = [slots[common.train] for slots in bins.slots_of(columns)]
+    codes = bins.slots_of(columns_of(common.training))
     events = await run.step(
         "woe",
         lambda: woe.host(
@@ -83,16 +80,62 @@ async def host_features(run: Run, common: Common, key: PublicKey) -> tuple[Featu
     )
     if indicators:
         return indicators, {}
-    counted = {
-        name: CountedBins(binning, pos, np.bincount(slots, minlength=binning.slots) - pos)
-        for (name, binning), slots, pos in zip(bins.of.items(), codes, events, strict=True)
+    features, facts = _woe_columns(
+        run,
+        {
+            name: CountedBins(binning, pos, np.bincount(own, minlength=binning.slots) - pos)
+            for (name, binning), own, pos in zip(bins.of.items(), codes, events, strict=True)
+        },
+    )
+    if run.job.features.need_events:
+        values = list(facts["information_value"]["host"].values())
+        kept = [name in features.names for name in bins.of]
+        await run.step("selected", lambda: selected.host(values, kept, guest=run.guest), as_it_is, as_it_is)
+    return features, facts
+
+
+def _standard(run: Run, common: Common) -> Standardiser:
+    assert run.party.data is not None
+    columns = columns_of(common.table)
+    special = {name: said.special for name, said in run.party.data.bins.items() if said.special}
+    standard = Standardiser.fit(columns, common.train, special)
+    x = standard.transform(columns)[common.train]
+    check_values(run, standard.names, numbered(standard.sources, tuple(columns)), x)
+    return standard
+
+
+def _bins(run: Run, common: Common) -> Bins:
+    """Return bins from the party's training rows, without a look at labels."""
+    assert run.party.data is not None
+    columns, rules, said = columns_of(common.table), run.job.features, run.party.data.bins
+    wishes = {name: Wishes(own.cuts, own.special) for name, own in said.items()}
+    bins = Bins.fit(
+        columns, common.train, rules.bins, "width" if rules.binning == "width" else "quantile", wishes
+    )
+    if rules.binning == "quantile":
+        return bins
+    cut = [name for name, own in said.items() if own.cuts is not None]
+    return bins.without_small(columns, common.train, woe.smallest_bin(common.rows["train"]), cut)
+
+
+def _woe_columns(run: Run, fine: Counted) -> tuple[WoeColumns, dict[str, Any]]:
+    """Merge bins as agreed; return the columns, and what this party's run.json says of them."""
+    counted = {name: _merged(run, name, column) for name, column in fine.items()}
+    role = run.job.parties[run.party.party].role
+    facts: dict[str, Any] = {
+        "information_value": {role: {name: column.information_value for name, column in counted.items()}},
+        "woe": {role: {name: column.rows() for name, column in counted.items()}},
     }
-    facts = {
-        "information_value": {"host": _values(counted)},
-        "woe": {"host": {name: column.rows() for name, column in counted.items()}},
-    }
+    bins = Bins({name: column.binning for name, column in counted.items()})
     return WoeColumns(bins, tuple(column.woe for column in counted.values())), facts
 
 
-def _values(counted: dict[str, CountedBins]) -> dict[str, float]:
-    return {name: column.information_value for name, column in counted.items()}
+def _merged(run: Run, name: str, column: CountedBins) -> CountedBins:
+    assert run.party.data is not None
+    rules, said = run.job.features, run.party.data.bins.get(name)
+    if rules.binning != "optimal" or (said and said.cuts is not None):
+        return column
+    rows = sum(column.totals)
+    least = max(woe.smallest_bin(rows), rules.min_share * rows)
+    trend = (said and said.trend) or rules.trend
+    return column.merged(Limits(rules.max_bins, least, woe.SMALL_CLASS), trend)

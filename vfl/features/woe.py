@@ -57,6 +57,11 @@ class BinEvents(Message):
     events: NDArray[np.int64]
 
 
+def smallest_bin(n: int) -> float:
+    """Return the rows below which a bin of n training rows is small."""
+    return max(SMALL_ROWS, SMALL_SHARE * n)
+
+
 def _packing(count: int, n: int, key: PublicKey) -> Packing:
     return Packing(count, bits_for(float(n), 0) + 1, key.n)
 
@@ -170,7 +175,7 @@ def _shuffled(
     for j, (column, size) in enumerate(zip(codes, slots, strict=True)):
         counts = np.bincount(column, minlength=size).astype(np.int64)
         used = np.flatnonzero(counts)
-        if counts[used].min() < max(SMALL_ROWS, SMALL_SHARE * len(column)):
+        if counts[used].min() < smallest_bin(len(column)):
             gates.refuse("small_bins", f"column {j + 1}", f"a bin holds {counts[used].min()} rows")
         order.append(used[rng.permutation(len(used))])
         rows.append(counts[order[-1]])

@@ -11,14 +11,16 @@ JSON: {column: {"bins": .., "woe": [one number per slot]}} and {column: {"bins":
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.stats.binning import Binning, Values, fit_bins, from_json
+from vfl.stats.binning import NO_WISHES, Binning, Method, Values, Wishes, fit_bins, from_json
+from vfl.stats.merging import without_small
 
 Matrix = NDArray[np.float64]
 
@@ -30,9 +32,31 @@ class Bins:
     of: dict[str, Binning]
 
     @classmethod
-    def fit(cls, columns: Mapping[str, Values], train: NDArray[np.bool_], bins: int) -> Self:
-        """Learn from the training rows alone."""
-        return cls({name: fit_bins(values, train, bins) for name, values in columns.items()})
+    def fit(
+        cls,
+        columns: Mapping[str, Values],
+        train: NDArray[np.bool_],
+        bins: int,
+        method: Method = "quantile",
+        wishes: Mapping[str, Wishes] = MappingProxyType({}),
+    ) -> Self:
+        """Learn from the training rows alone; `wishes`: of the columns that the party has any for."""
+        of = {
+            name: fit_bins(values, train, bins, method, wishes.get(name, NO_WISHES))
+            for name, values in columns.items()
+        }
+        return cls(of)
+
+    def without_small(
+        self, columns: Mapping[str, Values], train: NDArray[np.bool_], least: float, but: Container[str]
+    ) -> Self:
+        """Return bins of `least` training rows or more, `but` those of the columns named."""
+        of = dict(self.of)
+        for name, slots in zip(self.of, self.slots_of(columns), strict=True):
+            if name not in but:
+                rows = np.bincount(slots[train], minlength=of[name].slots)
+                of[name] = without_small(of[name], rows, least)
+        return type(self)(of)
 
     def slots_of(self, columns: Mapping[str, Values]) -> list[NDArray[np.int64]]:
         """Return each column's slot of each row."""

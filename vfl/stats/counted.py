@@ -11,7 +11,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.stats.binning import Binning
+from vfl.stats.binning import Binning, NumericBins
+from vfl.stats.merging import Limits, Trend, best_ends, joined, mergeable
 from vfl.stats.woe import bin_counts, contributions, information_value, woe
 
 Counts = NDArray[np.int64]
@@ -44,6 +45,24 @@ class CountedBins:
     def information_value(self) -> float:
         """The column's information value."""
         return information_value(self.pos, self.neg, *self.totals)
+
+    def merged(self, limits: Limits, trend: Trend) -> CountedBins:
+        """Return the column with its bins merged for the highest information value.
+
+        Intervals merge with their neighbours, by the trend; levels with those of the nearest WOE.
+        Blanks, special codes and unseen levels stay what they are.
+        """
+        order = mergeable(self.binning)
+        if not isinstance(self.binning, NumericBins):
+            order, trend = order[np.argsort(self.woe[order], kind="stable")], "none"
+        if not len(order):
+            return self
+        ends = best_ends(self.pos[order], self.neg[order], self.totals, limits, trend)
+        binning, places = joined(self.binning, order, ends)
+        pos, neg = (np.zeros(binning.slots, np.int64) for _ in range(2))
+        np.add.at(pos, places, self.pos)
+        np.add.at(neg, places, self.neg)
+        return CountedBins(binning, pos, neg)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a line for each bin that holds anybody: bin, rows, events, woe, iv."""

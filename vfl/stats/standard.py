@@ -6,14 +6,16 @@
     every column    (x - mean) / std with ddof 0; columns that are constant in training dropped
 
 All statistics come from the training rows alone.  The order is the source columns', each one's
-pieces as listed above.  JSON: {"columns": [{"source", "mean", "std", and one of "fill": number,
-"level": text, "blank": true}]}.
+pieces as listed above.  A special code of a column (-1, 999, ..) counts as a blank.
+JSON: {"columns": [{"source", "mean", "std", and one of "fill": number, "level": text,
+"blank": true}]}, and {"special": {source: [code, ..]}} if there are any.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -79,6 +81,9 @@ class IsBlank:
         return {"blank": True}
 
 
+Codes = tuple[float | str, ...]
+"""Special codes of a column: numbers of a numeric one, texts (or numbers that stand for them) else."""
+
 Piece = Filled | IsLevel | IsBlank
 
 
@@ -110,12 +115,18 @@ class Standardiser:
     """How a party's table becomes its design matrix."""
 
     columns: tuple[StandardColumn, ...]
+    special: Mapping[str, Codes] = field(default_factory=dict)
 
     @classmethod
-    def fit(cls, columns: Mapping[str, Values], rows: NDArray[np.bool_] | NDArray[np.int64]) -> Self:
+    def fit(
+        cls,
+        columns: Mapping[str, Values],
+        rows: NDArray[np.bool_] | NDArray[np.int64],
+        special: Mapping[str, Codes] = MappingProxyType({}),
+    ) -> Self:
         """Learn medians, levels, means and stds from the training `rows` (a mask or indices)."""
-        train = {source: values[rows] for source, values in columns.items()}
-        return cls(tuple(column for source in train for column in _fitted(source, train[source])))
+        train = {name: _without(values[rows], special.get(name, ())) for name, values in columns.items()}
+        return cls(tuple(column for source in train for column in _fitted(source, train[source])), special)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -132,20 +143,34 @@ class Standardiser:
         n = len(next(iter(columns.values()), ()))
         design = np.empty((n, len(self.columns)))
         for j, column in enumerate(self.columns):
-            design[:, j] = column.of(columns[column.source])
+            values = _without(columns[column.source], self.special.get(column.source, ()))
+            design[:, j] = column.of(values)
         return design
 
     def as_json(self) -> dict[str, Any]:
         """Return the standardiser as the module's docstring describes it."""
-        return {"columns": [column.as_json() for column in self.columns]}
+        columns = {"columns": [column.as_json() for column in self.columns]}
+        special = {source: list(codes) for source, codes in self.special.items()}
+        return columns | ({"special": special} if special else {})
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Return the standardiser that `as_json` described; raise ValueError on anything else."""
         try:
-            return cls(tuple(_column_from_json(column) for column in data["columns"]))
-        except (KeyError, TypeError) as error:
+            special = {str(source): tuple(codes) for source, codes in data.get("special", {}).items()}
+            return cls(tuple(_column_from_json(column) for column in data["columns"]), special)
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a standardiser: {error}") from error
+
+
+def _without(values: Values, special: Codes) -> Values:
+    """Return the values with special codes as blanks."""
+    if not special:
+        return values
+    if is_numeric(values):
+        return np.where(np.isin(values, np.array(special, np.float64)), np.nan, values)
+    codes = set(map(str, special))
+    return np.array([None if value in codes else value for value in values], object)
 
 
 def blanks(values: Values) -> NDArray[np.bool_]:

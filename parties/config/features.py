@@ -1,0 +1,111 @@
+"""How every party's columns become inputs of a regression: the job's `features`, a party's `data.bins`."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from parties.config.schema import Section
+from vfl.stats.merging import Trend
+
+OPTIMAL = ("trend", "max_bins", "min_share")
+"""Keys that say how bins are merged."""
+
+
+class FeatureRules(Section):
+    """How columns become model inputs, on every party alike."""
+
+    kind: Literal["woe", "standard"] = Field(
+        default="woe",
+        description="woe: bins with their weight of evidence, as in a scorecard. "
+        "standard: z-scores, with blanks imputed and categories one-hot.",
+    )
+    binning: Literal["quantile", "width", "optimal"] = Field(
+        default="quantile",
+        description="How numeric columns are cut. quantile: as many rows in each bin. width: bins of one "
+        "width, small ones joined to a neighbour. optimal: quantiles that each party merges to the highest "
+        "information value within trend, max_bins and min_share, from the events by bin that it knows; "
+        "levels merge as well. It needs disclosure.woe_to_host. A party's data.bins can say otherwise of a "
+        "column.",
+    )
+    bins: int = Field(
+        default=10,
+        ge=2,
+        le=64,
+        description="Bins per numeric column. With optimal, the fine ones that are merged: the host learns "
+        "the bad rate of each.",
+    )
+    trend: Trend = Field(
+        default="auto",
+        description="optimal: how bad rates run over a numeric column's bins, blanks and special codes "
+        "apart. auto: up or down, whichever tells more.",
+    )
+    max_bins: int = Field(
+        default=6,
+        ge=1,
+        le=64,
+        description="optimal: merged bins per column at most, blanks and special codes apart.",
+    )
+    min_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=0.5,
+        description="optimal: share of the training rows that a merged bin holds at least.",
+    )
+
+    @field_validator("binning")
+    @classmethod
+    def _has_bins(cls, binning: str, info: ValidationInfo) -> str:
+        if binning != "quantile" and info.data.get("kind") == "standard":
+            raise ValueError("kind: standard has no bins")
+        return binning
+
+    @field_validator(*OPTIMAL)
+    @classmethod
+    def _is_of_use(cls, value: Any, info: ValidationInfo) -> Any:
+        default = cls.model_fields[str(info.field_name)].default
+        if value != default and info.data.get("binning") != "optimal":
+            raise ValueError("only binning: optimal merges bins")
+        return value
+
+    @property
+    def need_events(self) -> str:
+        """The first thing asked for that a host cannot do without the events in its bins, or nothing."""
+        return "binning: optimal" if self.binning == "optimal" else ""
+
+
+class ColumnBins(Section):
+    """What the party says of one column's bins: no other party sees it."""
+
+    cuts: tuple[float, ...] | None = Field(
+        default=None,
+        strict=False,
+        description="The column's cuts, in place of fitted ones; bins reach up to each cut and include it, "
+        "and are never merged.",
+    )
+    special: tuple[int | float | str, ...] = Field(
+        default=(),
+        strict=False,
+        description="Codes that mean something else than their value, such as -1 or 999: each is a bin of "
+        "its own, outside of any trend. With features.kind standard they count as blanks.",
+    )
+    trend: Trend | None = Field(
+        default=None,
+        description="How bad rates run over the column's bins, in place of the job's features.trend.",
+    )
+
+    @field_validator("cuts")
+    @classmethod
+    def _increasing(cls, cuts: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if cuts is not None and not all(a < b for a, b in pairwise(cuts)):
+            raise ValueError("cuts must increase")
+        return cuts
+
+    @field_validator("special")
+    @classmethod
+    def _distinct(cls, special: tuple[int | float | str, ...]) -> tuple[int | float | str, ...]:
+        if len(set(map(str, special))) < len(special):
+            raise ValueError("a special code is named twice")
+        return special
