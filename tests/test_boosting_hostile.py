@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hostile import INVALID, KEY, SHORT, Change, forged, tampered, with_ciphertexts
-from protocol_runs import HIDDEN_TREES, ROWS, SAMPLED_TREES, TREES, boosting_roles
+from protocol_tables import ROWS
 from seeded import Seeded
+from tree_runs import HIDDEN_TREES, SAMPLED_TREES, TREES, boosting_roles
 
 from vfl.arbitration import DecryptedSums, MaskedPlaintexts, MaskedSums
 from vfl.errors import ContractError, ProtocolError, SecurityError

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hostile import KEY, PRIVATE
-from protocol_runs import ROWS, TREE_CODES, TREES, Y, boosting_roles
+from protocol_tables import ROWS, Y
 from seeded import Seeded
 from test_arbitration import looks_uniform
 from test_views import PERMUTED, before, exchanged, views
 from test_wires import on_the_wires, opens_itself
+from tree_runs import TREE_CODES, TREES, boosting_roles
 
 from vfl.arbitration import MaskedSums
 from vfl.crypto.randomness import Randomness

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 from malformed import Parts, changes
-from protocol_runs import RUNS, Roles
+from protocol_runs import RUNS
+from protocol_tables import Roles
 
 from psi import ecdh, several
 from vfl.errors import ContractError, ProtocolError, VflError

@@ -6,7 +6,8 @@ import gmpy2
 import numpy as np
 import pytest
 from hostile import KEY, OTHER
-from protocol_runs import GUEST, Roles, logistic_roles, woe_roles
+from protocol_runs import logistic_roles, woe_roles
+from protocol_tables import GUEST, Roles
 from seeded import Seeded
 
 from vfl import arbitration

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from hostile import KEY, PRIVATE
-from protocol_runs import ARBITER, GUEST, HOST, RULES, TREE_CODES, TREES, X, Y
+from protocol_runs import RULES
+from protocol_tables import ARBITER, GUEST, HOST, X, Y
 from test_lasting import Stage
+from tree_runs import TREE_CODES, TREES
 
 from parties.programs.lasting import Recorded
 from vfl.arbitration import Quota

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hostile import PRIVATE
-from protocol_runs import X, Y, residuals_roles, several_logistic_roles
+from protocol_runs import residuals_roles, several_logistic_roles
+from protocol_tables import X, Y
 from seeded import Seeded
 from sklearn.linear_model import LogisticRegression
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hostile import Change, tampered
-from protocol_runs import Roles, coefficients_roles, halves_roles, names_roles
+from protocol_runs import coefficients_roles, halves_roles, names_roles
+from protocol_tables import Roles
 
 from vfl.errors import ContractError, ProtocolError
 from vfl.features.names import ColumnNames

@@ -7,7 +7,8 @@ import pytest
 from hostile import Change, tampered
 from hypothesis import given
 from hypothesis import strategies as st
-from protocol_runs import GUEST, HOST, split_roles
+from protocol_runs import split_roles
+from protocol_tables import GUEST, HOST
 
 from vfl.errors import ProtocolError
 from vfl.features import split

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hostile import Change, forged, tampered
 from numpy.typing import NDArray
-from protocol_runs import GROWN, TREE_CODES, Y, tree_scoring_roles
+from protocol_tables import Y
 from seeded import Seeded
+from tree_runs import GROWN, TREE_CODES, tree_scoring_roles
 
 from vfl.errors import ProtocolError
 from vfl.trees import scoring

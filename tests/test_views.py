@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from protocol_runs import CODES, ROWS, X, Y, logistic_roles, woe_roles
+from protocol_runs import CODES, logistic_roles, woe_roles
+from protocol_tables import ROWS, X, Y
 
 from vfl.features import woe
 from vfl.linear import residuals

@@ -7,7 +7,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from hostile import KEY, PRIVATE, ciphertexts, integers
-from protocol_runs import GUEST, HOST, ROWS, Y, logistic_roles, woe_roles
+from protocol_runs import logistic_roles, woe_roles
+from protocol_tables import GUEST, HOST, ROWS, Y
 from seeded import Seeded
 
 from vfl.crypto.paillier import Ciphertexts

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hostile import INVALID, KEY, SHORT, Change, tampered, with_ciphertexts
 from numpy.typing import NDArray
-from protocol_runs import ARBITER, CODES, GUEST, HOST, ROWS, SLOTS, Y, woe_roles
+from protocol_runs import CODES, SLOTS, woe_roles
+from protocol_tables import ARBITER, GUEST, HOST, ROWS, Y
 from scipy.stats import chisquare
 from seeded import Seeded
 

@@ -17,7 +17,8 @@ from itertools import product
 import numpy as np
 from attacked_runs import KEY, Portfolio, fit, portfolio, report
 from numpy.typing import NDArray
-from protocol_runs import CODES, ROWS, SLOTS, Y, woe_roles
+from protocol_runs import CODES, SLOTS, woe_roles
+from protocol_tables import ROWS, Y
 from seeded import Seeded
 from test_wires import Stuck
 

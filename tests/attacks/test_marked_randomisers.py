@@ -21,7 +21,8 @@ import numpy as np
 from attacked_runs import KEY, report
 from hostile import integers
 from numpy.typing import NDArray
-from protocol_runs import CODES, GUEST, HOST, ROWS, Y, woe_roles
+from protocol_runs import CODES, woe_roles
+from protocol_tables import GUEST, HOST, ROWS, Y
 from seeded import Seeded
 from test_ciphertexts import Unshuffled, labels_sent, opened
 

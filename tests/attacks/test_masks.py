@@ -21,7 +21,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from attacked_runs import ARBITER, KEY, PRIVATE, Fitted, fit, portfolio, report
-from protocol_runs import Y, logistic_roles
+from protocol_runs import logistic_roles
+from protocol_tables import Y
 from seeded import Seeded
 from test_arbitration import Reused, Unmasked
 

@@ -17,7 +17,7 @@ from itertools import product
 import numpy as np
 from attacked_runs import Vector, report
 from numpy.typing import NDArray
-from protocol_runs import GUEST, HOST
+from protocol_tables import GUEST, HOST
 
 from vfl.linear import scoring
 from vfl.stats.scorecard import Scorecard
