@@ -38,6 +38,9 @@ def demo(
             help=f"Common customers.  [default: {MANY} with AVX-512 IFMA, {FEW} without]",
         ),
     ] = None,
+    only_tables: Annotated[
+        bool, typer.Option("--only-tables", help="Generate the tables and files, and run nothing.")
+    ] = False,
     form: FormatOption = Format.text,
 ) -> None:
     """Try it: a bank, an insurer and a trustee here.
@@ -56,6 +59,10 @@ def demo(
     write(portfolio, customers, SEED)
     for source in demo_configs():
         shutil.copyfile(source, portfolio / source.name)
+    if only_tables:
+        files = [str(path) for path in sorted(portfolio.iterdir())]
+        results({"out": str(out), "files": files}, form, lambda made: made["files"])
+        return
     stop_on_request(TERMINATED)
     results(run_local(portfolio / "job.yaml", out), form, _outcome)
 
