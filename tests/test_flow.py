@@ -11,7 +11,7 @@ from source import messages, protocols
 
 from psi import ecdh, several
 from vfl.features import woe
-from vfl.linear import residuals
+from vfl.linear import logistic, residuals
 from vfl.trees import hidden, shown
 from vfl.trees import scoring as tree_scoring
 from vfl.wire.ladder import follows_ladder, ladder_pattern, role_of
@@ -78,3 +78,11 @@ def test_a_role_that_falls_silent_is_named_and_nobody_waits_for_ever(protocol: M
             roles[quiet].close()
             with pytest.raises(DeadlockError, match=rf"waits for \w+ of {quiet}"):
                 run_in_memory(roles | {quiet: silent()})
+
+
+def test_a_run_of_which_nothing_is_kept_ends_as_any_other() -> None:
+    kept, gone = (run_in_memory(RUNS[logistic][0](), keep=keep) for keep in (True, False))
+    assert gone.results["host"].coefficients.tolist() == kept.results["host"].coefficients.tolist()
+    assert gone.ledgers == kept.ledgers
+    assert not gone.wire
+    assert not any(gone.views.values())

@@ -1,7 +1,7 @@
 """The one source of cryptographic randomness: the operating system.
 
 Every function that needs randomness takes a `Randomness`, so that a test can pass one whose
-bytes it knows; such a one exists in the tests only.
+bytes it knows.  Such ones exist in the tests, and where an estimator draws rows by its random_state.
 """
 
 from __future__ import annotations

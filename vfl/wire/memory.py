@@ -40,11 +40,12 @@ class Transcript:
     wire: list[tuple[str, str, bytes]] = field(default_factory=list)
 
 
-def run_in_memory(roles: Mapping[str, Role[Any]], post: Post = faithful) -> Transcript:
+def run_in_memory(roles: Mapping[str, Role[Any]], post: Post = faithful, *, keep: bool = True) -> Transcript:
     """Run every role to its end; return their results and views.
 
     A view is all that a role sent and received, in its own order: what a log on its machine
-    would hold, and what a proof of its privacy would quantify over.  Raises ProtocolError where a
+    would hold, and what a proof of its privacy would quantify over.  Without `keep` there are no
+    views and no bytes: the run takes the memory of its parties alone.  Raises ProtocolError where a
     role has sent more than its receiver asks for.
     """
     out = Transcript(views={n: [] for n in roles}, ledgers={n: Ledger() for n in roles})
@@ -57,8 +58,9 @@ def run_in_memory(roles: Mapping[str, Role[Any]], post: Post = faithful) -> Tran
             while isinstance(step, Send):
                 data = encode(step.message)
                 out.ledgers[name].record(step.to, step.message, len(data))
-                out.views[name].append(Sent(name, step.to, step.message))
-                out.wire.append((name, step.to, data))
+                if keep:
+                    out.views[name].append(Sent(name, step.to, step.message))
+                    out.wire.append((name, step.to, data))
                 mail.setdefault((name, step.to), deque()).extend(post(name, step.to, data))
                 step = roles[name].send(None)
             waiting[name] = step
@@ -77,7 +79,8 @@ def run_in_memory(roles: Mapping[str, Role[Any]], post: Post = faithful) -> Tran
             for name in ready:
                 want = waiting.pop(name)
                 message = want.open(mail[want.sender, name].popleft())
-                out.views[name].append(Sent(want.sender, name, message))
+                if keep:
+                    out.views[name].append(Sent(want.sender, name, message))
                 advance(name, message)
         for (sender, _), left in mail.items():
             if left:
