@@ -48,14 +48,23 @@ class Link:
     """One authenticated stream to one peer.  `hello` is what the peer said first.
 
     `frames` yields what the peer sends after its hello, raises PeerError where the stream breaks
-    and ends where it ends; `hang_up` ends it by force.
+    and ends where it ends; `hang_up` ends it by force.  Before its hello is `answered` a peer may
+    send nothing: nobody has asked for what would have to be kept.
     """
 
     def __init__(
-        self, peer: str, hello: Hello, outbox: Outbox, frames: Iterator[bytes], hang_up: Callable[[], object]
+        self,
+        peer: str,
+        hello: Hello,
+        outbox: Outbox,
+        frames: Iterator[bytes],
+        hang_up: Callable[[], object],
+        *,
+        answered: bool = True,
     ) -> None:
         self.peer = peer
         self.hello = hello
+        self.answered = answered
         self.acknowledged = 0
         """Messages that the peer will never ask for again."""
         self._outbox = outbox
@@ -233,7 +242,7 @@ class Link:
     def _take(self, frame: bytes) -> None:
         try:
             kind = kind_of(frame)
-            if kind is Kind.HELLO or self._left:
+            if kind is Kind.HELLO or self._left or not self.answered:
                 raise ValueError("a frame out of turn")
             if kind is Kind.ABORT:
                 self._lose(PeerError(self.peer, f"stopped the run: {open_abort(frame)}"))

@@ -119,6 +119,7 @@ class Listener:
                 self._changed.wait(left)
             self._refused.pop(party, None)
             self._accepted = [c for c in self._accepted if not c.link.lost] + [caller]
+        caller.link.answered = True
         caller.outbox.put(self._answer(caller, contract, have(caller.link.hello.run)), 0)
         return caller.link
 
@@ -168,7 +169,7 @@ class Listener:
             )
         outbox = Outbox()
         frames = incoming(requests, hello.party, lambda: None)
-        link = Link(hello.party, hello, outbox, frames, context.cancel)
+        link = Link(hello.party, hello, outbox, frames, context.cancel, answered=False)
         with self._changed:
             self._waiting.append(_Caller(link, outbox))
             self._changed.notify_all()
