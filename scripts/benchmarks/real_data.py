@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from scripts.benchmarks.measuring.comparison import Comparison, beside
+from scripts.benchmarks.real.evidence import published_evidence, published_values
 from scripts.benchmarks.real.jobs import SETS, Case, run, write_job
 from scripts.benchmarks.real.pooled import Model, chosen, fitted, published
 
@@ -77,6 +78,19 @@ def scores(done: Run, case: Case) -> Comparison:
     return Comparison("PD of a test row", row["pd"], row["pooled"], 1e-3)
 
 
+def evidence(done: Run, case: Case) -> list[Comparison]:
+    """Compare weights of evidence and information values with those of the published counts."""
+    tables = [done.read(f"{party}/model.json")["features"] for party in ("guest", "insurer")]
+    values = [
+        done.read(f"{party}/run.json")["information_value"][role]
+        for party, role in (("guest", "guest"), ("insurer", "host"))
+    ]
+    return [
+        *published_evidence(case, tables[0] | tables[1]),
+        published_values(case, values[0] | values[1]),
+    ]
+
+
 def resources(done: Run) -> dict[str, Any]:
     """Return gradients, and seconds, bytes and peak memory by phase or party."""
     reports = {party: done.read(f"{party}/run.json") for party in ("guest", "insurer", "arbiter")}
@@ -103,6 +117,7 @@ def measured(case: Case, folder: Path) -> dict[str, Any]:
     # No figures are published for the dirty ids' 888 customers.
     pooled = peer if case.dirty else published(case)
     held = [*compared(case, done.model, pooled), *([] if case.dirty else [scores(done, case)])]
+    held += [] if case.dirty or case.features == "standard" else evidence(done, case)
     return {
         "case": asdict(case),
         "comparisons": held,
