@@ -21,6 +21,7 @@ import vfl.features.names
 import vfl.features.selected
 import vfl.features.split
 import vfl.features.woe
+import vfl.linear.allowance
 import vfl.linear.coefficients
 import vfl.linear.halves
 import vfl.linear.logistic
@@ -41,8 +42,9 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     vfl.features.split,
     vfl.features.names,
     vfl.features.woe,
-    vfl.linear.residuals,
     vfl.features.selected,
+    vfl.linear.allowance,
+    vfl.linear.residuals,
     vfl.linear.logistic,
     vfl.linear.coefficients,
     vfl.linear.halves,

@@ -17,6 +17,7 @@ from parties.config.party import Compute, Data, Identity, Party
 from parties.config.schema import validated
 from parties.config.yaml import parse
 from parties.programs import arbiter, host
+from parties.programs.earlier import Earlier
 from parties.programs.run import Run
 from parties.programs.training import training
 from parties.programs.trees.guest import training as grow_as_guest
@@ -66,9 +67,11 @@ def run_of(
     id: str = "run 1",
     score: Path | None = None,
     bins: Wishes | None = None,
+    state: Path | None = None,
 ) -> Run:
-    """Return a run as a party begins it."""
-    return Run.begin(agreed, party(name, score, bins), id, task, Silent())
+    """Return a run as a party begins it; `state`: where the parties keep their earlier runs, if they do."""
+    earlier = Earlier(state / name) if state else None
+    return Run.begin(agreed, party(name, score, bins), id, task, Silent(), earlier=earlier)
 
 
 def tables() -> tuple[Table, Table]:
@@ -110,10 +113,17 @@ def by_id(table: Table) -> Table:
 
 
 def train(
-    agreed: Job, bank: Table, insurer: Table, bins: Mapping[str, Wishes] = MappingProxyType({})
+    agreed: Job,
+    bank: Table,
+    insurer: Table,
+    bins: Mapping[str, Wishes] = MappingProxyType({}),
+    *,
+    id: str = "run 1",
+    state: Path | None = None,
 ) -> tuple[Any, Any, Transcript]:
     """Return what a training leaves at both parties, and what was sent; `bins`: wishes by party."""
-    runs = {name: run_of(agreed, name, bins=bins.get(name)) for name in ("bank", "insurer", "trustee")}
+    names = ("bank", "insurer", "trustee")
+    runs = {name: run_of(agreed, name, id=id, bins=bins.get(name), state=state) for name in names}
     grows = agreed.model.kind == "trees"
     roles = {
         "bank": (grow_as_guest if grows else training)(runs["bank"], bank),

@@ -26,14 +26,14 @@ from tree_runs import (
 from parties.contract import agreement
 from psi import ecdh, several
 from vfl import arbitration
-from vfl.arbitration import Quota
+from vfl.arbitration import Quota, Shape
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError
 from vfl.features import names, selected, split, woe
 from vfl.gates import Gates
-from vfl.linear import coefficients, halves, logistic, residuals, scoring
+from vfl.linear import allowance, coefficients, halves, logistic, residuals, scoring
 from vfl.linear.columns import Columns
 from vfl.trees import boosting, hidden, opening, shown
 from vfl.trees import scoring as tree_scoring
@@ -205,6 +205,24 @@ def logistic_roles(
     }
 
 
+def allowance_roles() -> Roles:
+    """What a fit of three columns of the guest with two and three of hosts may have decrypted."""
+    hosts = (Peer("host1"), Peer("host2"))
+
+    def check(peer: Peer, shape: Shape, _mark: int) -> None:
+        if shape.sums > len(Y):
+            raise ContractError(peer.name, "has too many columns")
+
+    roles: Roles = {
+        "guest": allowance.guest(Shape(3, 90), check, hosts=hosts, arbiter=ARBITER),
+        "arbiter": allowance.arbiter(guest=GUEST, hosts=hosts),
+    }
+    for k, peer in enumerate(hosts):
+        own = Shape(2 + k, 88 + k)
+        roles[peer.name] = allowance.host(own, 77, check, guest=GUEST, arbiter=ARBITER)
+    return roles
+
+
 def several_logistic_roles(
     hosts: int = 3, y: NDArray[np.int8] = Y, *, rules: logistic.Rules = RULES
 ) -> Roles:
@@ -286,6 +304,7 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
     woe: (woe_roles, lambda: woe_roles(told=False)),
     selected: (selected_roles,),
     names: (names_roles,),
+    allowance: (allowance_roles,),
     logistic: (
         logistic_roles,
         lambda: logistic_roles(rules=logistic.Rules(1e-9, 1, taylor=True)),

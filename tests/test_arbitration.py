@@ -14,7 +14,7 @@ from scipy.stats import chisquare, kstest
 from seeded import Seeded
 
 from vfl import arbitration
-from vfl.arbitration import DecryptedSums, MaskedPlaintexts, MaskedSums, Quota, SharedKey
+from vfl.arbitration import DecryptedSums, MaskedPlaintexts, MaskedSums, Quota, Shape, SharedKey
 from vfl.crypto.masking import GUARD
 from vfl.crypto.modular import from_ints, to_ints, width_of
 from vfl.crypto.packing import Packing
@@ -200,6 +200,30 @@ def test_decryptions_beyond_the_quota_are_refused_by_name() -> None:
     with pytest.raises(ContractError, match=r"^party: asked for more decryptions than agreed"):
         run_in_memory(both([1] * 24, Seeded(1), quota=1))
     assert run_in_memory(both([1] * 24, Seeded(1), quota=2)).results["party"] == [1] * 24
+
+
+@pytest.mark.parametrize("most", [Shape(23, BITS), Shape(24, BITS - 1)], ids=["fewer sums", "smaller sums"])
+def test_more_than_another_party_allowed_is_refused_by_name(most: Shape) -> None:
+    arbiter = Quota(99, most=most).answer(PRIVATE, party=PARTY)
+    roles: dict[str, Role[object]] = {"party": learner([1] * 24, Seeded(1)), "arbiter": arbiter}
+    agreed = f"{most.sums} of {most.bits} were agreed"
+    with pytest.raises(ContractError, match=f"^party: asked for 24 sums of {BITS} bits, {agreed}"):
+        run_in_memory(roles)
+
+
+def test_a_quota_of_requests_lasts_for_as_many() -> None:
+    quota = Quota.of_requests(2, Shape(24, BITS), KEY.n)
+
+    async def asks() -> list[list[int]]:
+        return [await learner([1] * 24, Seeded(k)) for k in range(3)]
+
+    async def answers() -> None:
+        for _ in range(3):
+            await quota.answer(PRIVATE, party=PARTY)
+
+    with pytest.raises(ContractError, match=r"^party: asked for more decryptions than agreed"):
+        run_in_memory({"party": asks(), "arbiter": answers()})
+    assert quota.left == -2
 
 
 @pytest.mark.parametrize(("quota", "times"), [(2, 3), (5, 6)])

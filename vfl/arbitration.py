@@ -15,6 +15,7 @@ its party may learn, each sum has a mask of its own, and the arbiter drops the o
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -161,11 +162,27 @@ def misled(source: Peer, arbiter: Peer, what: str) -> ProtocolError:
     return source.blame(f"{what}; or {arbiter.name} decrypted something else")
 
 
-class Quota:
-    """Ciphertexts that one party may still have decrypted in this run, and bits of a sum, if not all."""
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """So many sums of so many bits."""
 
-    def __init__(self, ciphertexts: int, *, told: int | None = None) -> None:
-        self.left, self.told = ciphertexts, told
+    sums: int
+    bits: int
+
+
+class Quota:
+    """Ciphertexts that one party may still have decrypted in this run, and what each request may ask.
+
+    `told`: bits of a sum that it may learn, if not all; `most`: the largest request, if that was agreed.
+    """
+
+    def __init__(self, ciphertexts: int, *, told: int | None = None, most: Shape | None = None) -> None:
+        self.left, self.told, self.most = ciphertexts, told, most
+
+    @classmethod
+    def of_requests(cls, requests: int, most: Shape, n: int, *, told: int | None = None) -> Self:
+        """Return what so many requests of that shape take; OverflowError where no plaintext holds it."""
+        return cls(requests * _masking(most, told, n).packing.plaintexts, told=told, most=most)
 
     async def answer(self, private: PrivateKey, *, party: Peer) -> None:
         """Decrypt one request of a party, within the quota."""
@@ -173,7 +190,10 @@ class Quota:
         self.left -= len(asked.values)
         if self.left < 0:
             raise ContractError(party.name, "asked for more decryptions than agreed: encryption.decryptions")
-        masking = self._masking(asked, private.public.n, party)
+        if self.most and (asked.sums > self.most.sums or asked.bits > self.most.bits):
+            agreed = f"{self.most.sums} of {self.most.bits} were agreed"
+            raise ContractError(party.name, f"asked for {asked.sums} sums of {asked.bits} bits, {agreed}")
+        masking = self._requested(asked, private.public.n, party)
         private.public.check(asked.values, masking.packing.plaintexts, party.name)
         try:
             answer = masking.answer(private.decrypt(asked.values))
@@ -184,15 +204,18 @@ class Quota:
         told = MaskedPlaintexts(from_ints(answer, masking.width))
         await party.send(DecryptedSums(told, asked.sums, masking.told))
 
-    def _masking(self, asked: MaskedSums, n: int, party: Peer) -> Masking:
+    def _requested(self, asked: MaskedSums, n: int, party: Peer) -> Masking:
         """Return how the sums that a party says it asks for must be masked."""
         if asked.sums > 0 and 1 < asked.bits <= n.bit_length() - 2:
-            try:
-                if self.told is None:
-                    return Whole(Packing(asked.sums, asked.bits, n))
-                masking = Rounded(asked.sums, asked.bits, self.told, n)
-                assert masking.packing.slots
-                return masking
-            except OverflowError:
-                pass
+            with suppress(OverflowError):
+                return _masking(Shape(asked.sums, asked.bits), self.told, n)
         raise party.blame("asked for no sums, or for such as no plaintext holds")
+
+
+def _masking(shape: Shape, told: int | None, n: int) -> Masking:
+    """Return how sums are masked of which `told` bits are learnt; OverflowError if they do not fit."""
+    if told is None:
+        return Whole(Packing(shape.sums, shape.bits, n))
+    masking = Rounded(shape.sums, shape.bits, told, n)
+    assert masking.packing.slots > 0
+    return masking

@@ -23,6 +23,7 @@ GateName = Literal[
     "large_values",
     "many_leaves",
     "goss",
+    "nearly_same_rows",
 ]
 
 FEW_EVENTS = 20
@@ -32,10 +33,10 @@ FEW_HOST_COLUMNS = 3
 """Columns of a host below which few_host_columns closes."""
 
 ROWS_PER_COLUMN = 10
-"""Training rows for each of the host's model columns below which few_rows closes."""
+"""Training rows for each of a party's model columns below which few_rows closes."""
 
 RARE_ROWS = 50
-"""Training rows of one value below which rare_values closes."""
+"""Training rows of one value, or by which two runs differ, below which a gate closes."""
 
 FEW_VALUES = 64
 """Distinct values up to which rare_values looks at a column; beyond it is a measurement."""
@@ -52,8 +53,8 @@ ROWS_PER_NODE = 20
 GATES: dict[str, str] = {
     "small_bins": "a bin holds fewer than max(50 rows, 1 %) or fewer than 5 rows of a class: "
     "its bad rate says something about few people",
-    "few_rows": f"fewer training rows than {ROWS_PER_COLUMN} times the host's model columns: "
-    "gradients could be solved for labels",
+    "few_rows": f"fewer training rows than {ROWS_PER_COLUMN} times a party's model columns, "
+    "a host's of earlier runs included: gradients could be solved for labels or logits",
     "few_events": f"fewer than {FEW_EVENTS} training rows of a class: "
     "whoever learns a sum over them learns much",
     "few_host_columns": f"the host brings fewer than {FEW_HOST_COLUMNS} columns: "
@@ -67,6 +68,8 @@ GATES: dict[str, str] = {
     "the guest could solve its sums for the hosts' cells",
     "goss": "trees are grown from the rows with the largest gradients, and hosts are told which: "
     "a row that is sampled often is likely of the rarer class",
+    "nearly_same_rows": f"training rows that differ by fewer than {RARE_ROWS} from those of an earlier run: "
+    "differences of sums are about few people",
 }
 """What each gate stops, in one line."""
 

@@ -207,7 +207,8 @@ class EncryptionRules(Section):
     decryptions: int = Field(
         default=2000,
         ge=1,
-        description="Ciphertexts that the arbiter decrypts for one party in one run, at most. "
+        description="Ciphertexts that the arbiter decrypts for one party in one run, at most: a ceiling. "
+        "For a regression the parties agree on fewer, those of max_iter gradients of their shape. "
         "Trees need more, by the hosts' bins, which no contract knows: the guest says how many before "
         "anything is encrypted.",
     )

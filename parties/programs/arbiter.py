@@ -13,9 +13,10 @@ from parties.programs.run import Run, as_it_is
 from parties.programs.serving import Service
 from parties.programs.serving import serve as serve_runs
 from parties.progress import Progress
-from vfl.arbitration import Quota
+from vfl.arbitration import Quota, Shape
+from vfl.errors import ContractError
 from vfl.features import woe
-from vfl.linear import logistic
+from vfl.linear import allowance, logistic
 from vfl.trees import opening
 from vfl.wire.network import Session
 
@@ -43,5 +44,23 @@ async def training(run: Run) -> None:
         return
     if run.job.features.kind == "woe":
         await run.step("woe", lambda: woe.arbiter(private, quota, guest=run.guest), as_it_is, as_it_is)
-    quotas = [Quota(rules.decryptions, told=run.gradient_bits) for _ in range(2)]
+    shapes = await run.step(
+        "allowance",
+        lambda: allowance.arbiter(guest=run.guest, hosts=run.hosts),
+        lambda shapes: [[s.sums, s.bits] for s in shapes],
+        lambda kept: [Shape(*pair) for pair in kept],
+    )
+    quotas = [_quota(run, shape, private.public.n) for shape in shapes]
     await logistic.arbiter(private, quotas, guest=run.guest, hosts=(run.host,), steps=run.steps)
+
+
+def _quota(run: Run, shape: Shape, n: int) -> Quota:
+    """Return what the agreed iterations take of one party's gradient, within the contract's ceiling."""
+    try:
+        quota = Quota.of_requests(run.job.logistic.max_iter, shape, n, told=run.gradient_bits)
+    except OverflowError as error:
+        raise ContractError(
+            "gradient", str(error), "drop disclosure.gradient_bits, or take a longer key"
+        ) from None
+    quota.left = min(quota.left, run.job.encryption.decryptions)
+    return quota

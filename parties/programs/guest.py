@@ -16,6 +16,7 @@ from parties.inspection import clean_ids, training_rows
 from parties.programs import lasting
 from parties.programs.alignment import match_guest
 from parties.programs.consent import agreed_session, publish_results
+from parties.programs.earlier import Earlier
 from parties.programs.effort import Effort
 from parties.programs.links import Contacts
 from parties.programs.model import Calibration, Half, unseen
@@ -60,7 +61,8 @@ def train(
         at = lasting.found if resumed else lasting.begin
         journal = at(contacts, out, id, table.digest())
         with lasting.alone(journal):
-            run = Run.begin(job, party, id, "train", progress, rng=lasting.Recorded(journal), steps=journal)
+            rng, earlier = lasting.Recorded(journal), Earlier.of(party)
+            run = Run.begin(job, party, id, "train", progress, rng=rng, steps=journal, earlier=earlier)
             links = {} if resumed else _met(contacts, id, "train")
             lasts = lasting.lasting(contacts, journal, "train")
             with lasting.over(journal) as over:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from parties.config.job import Job
 from parties.config.party import Party
 from parties.contract.mandate import Mandate
 from parties.inspection import clean_ids
-from parties.programs.alignment import align_host, match_host, measured_rows
+from parties.programs.alignment import Common, align_host, match_host, measured_rows
 from parties.programs.consent import publish_results
 from parties.programs.effort import Effort
 from parties.programs.features import host_features
 from parties.programs.model import Half, columns_of, levels_in, numbered, unseen
+from parties.programs.precedents import check_earlier, check_guests_shape, mark_of
 from parties.programs.run import Run, as_it_is
 from parties.programs.serving import Service
 from parties.programs.serving import serve as serve_runs
@@ -27,7 +29,7 @@ from parties.progress import Progress
 from parties.sources import batch_source, read_training
 from vfl.crypto.paillier import PublicKey
 from vfl.features import names
-from vfl.linear import coefficients, halves, logistic, scoring
+from vfl.linear import allowance, coefficients, halves, logistic, scoring
 from vfl.linear.columns import Columns
 from vfl.table.read import check_columns
 from vfl.table.table import Table
@@ -107,9 +109,10 @@ async def training(run: Run, table: Table) -> Trained:
     if disclosure.host_columns == "named":
         columns = tuple(table.columns)
         await run.step("names", lambda: names.host(columns, guest=run.guest), as_it_is, as_it_is)
+    await check_earlier(run, common)
     features, described = await host_features(run, common, key)
     x = features.transform(columns_of(common.table))
-    fit = await _fit(run, x[common.train], key)
+    fit = await _fit(run, common, x[common.train], key)
     half = Half(
         run.id,
         features,
@@ -128,9 +131,19 @@ async def training(run: Run, table: Table) -> Trained:
     return Trained(half, facts)
 
 
-async def _fit(run: Run, x: np.ndarray[Any, np.dtype[np.float64]], key: PublicKey) -> logistic.Fit:
+async def _fit(
+    run: Run, common: Common, x: np.ndarray[Any, np.dtype[np.float64]], key: PublicKey
+) -> logistic.Fit:
     width = x.shape[1]
     columns = Columns(x, np.full(width, 1 / run.job.logistic.C), np.zeros(width), run.gradient_bits)
+    shape, mark = columns.shape(key, run.fraction), mark_of(run, common, x)
+    check = partial(check_guests_shape, run, common)
+    await run.step(
+        "allowance",
+        lambda: allowance.host(shape, mark, check, guest=run.guest, arbiter=run.arbiter),
+        as_it_is,
+        as_it_is,
+    )
     return await logistic.host(
         columns,
         run.fit_rules,

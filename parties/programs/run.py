@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from parties.config.job import Job
 from parties.config.party import Party
+from parties.programs.earlier import Earlier
 from parties.programs.effort import Effort
 from parties.programs.memory import peak_memory
 from parties.progress import Progress
@@ -20,7 +21,7 @@ from vfl.crypto.modular import Modular, best
 from vfl.crypto.paillier import RANDOMISER_BITS, PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.gates import Gates
-from vfl.linear import logistic
+from vfl.linear import logistic, residuals
 from vfl.stats.scorecard import Scorecard
 from vfl.steps import FORGOTTEN, Steps
 from vfl.trees import grow
@@ -45,6 +46,8 @@ class Run:
     rng: Randomness = field(default_factory=Randomness)
     steps: Steps = FORGOTTEN
     warnings: list[str] = field(default_factory=list)
+    earlier: Earlier | None = None
+    """The party's trainings before this one, None where nothing of them is kept."""
 
     @classmethod
     def begin(
@@ -57,9 +60,11 @@ class Run:
         *,
         rng: Randomness | None = None,
         steps: Steps = FORGOTTEN,
+        earlier: Earlier | None = None,
     ) -> Run:
         """Return a run with its gates as the job leaves them, and its notes as they were kept."""
-        run = cls(job, party, id, task, progress, job.open_gates(), rng or Randomness(), steps)
+        gates, rng = job.open_gates(), rng or Randomness()
+        run = cls(job, party, id, task, progress, gates, rng, steps, earlier=earlier)
         notes = steps.remember("notes", lambda: {"gates": run.gates.overridden, "warnings": run.warnings})
         if notes:
             run.gates.overridden.extend(notes["gates"])
@@ -154,6 +159,11 @@ class Run:
     def exact(self) -> bool:
         """Whether the guest learns the host's logits in full, and not to one point."""
         return self.job.disclosure.scores == "exact"
+
+    @property
+    def fraction(self) -> int:
+        """Fractional bits of a regression's residuals."""
+        return residuals.fraction(len(self.hosts))
 
     @property
     def gradient_bits(self) -> int | None:

@@ -12,6 +12,7 @@ from parties.config.party import Party
 from parties.contract.mandate import Mandate
 from parties.programs import lasting
 from parties.programs.consent import agreed_session
+from parties.programs.earlier import Earlier
 from parties.programs.links import Contacts
 from parties.programs.run import Run, load_kernels
 from parties.progress import Progress
@@ -139,8 +140,8 @@ class _Server:
     def _train(self, journal: Journal, links: dict[str, Link]) -> None:
         job, party, id = self.contacts.job, self.contacts.party, journal.about["run"]
         with lasting.alone(journal):
-            rng = lasting.Recorded(journal)
-            run = Run.begin(job, party, id, "train", self.progress, rng=rng, steps=journal)
+            rng, earlier = lasting.Recorded(journal), Earlier.of(party)
+            run = Run.begin(job, party, id, "train", self.progress, rng=rng, steps=journal, earlier=earlier)
             lasts = lasting.lasting(self.contacts, journal, "train", self.listener)
             with lasting.over(journal) as over:
                 session = agreed_session(run, links, lasts, (job.guest, *self.others["train"]))

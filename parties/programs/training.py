@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from parties.programs.evaluation import Measured, calibrated
 from parties.programs.features import guest_features, host_values
 from parties.programs.limits import check_events
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
-from parties.programs.run import Run
+from parties.programs.precedents import check_earlier, check_hosts_shape
+from parties.programs.run import Run, as_it_is
 from parties.programs.trees_model import TreeHalf
 from vfl.crypto.paillier import PublicKey
 from vfl.features import names
-from vfl.linear import coefficients, logistic, scoring
+from vfl.linear import allowance, coefficients, logistic, scoring
 from vfl.linear.columns import Columns
 from vfl.table.read import check_columns
 from vfl.table.table import Table
@@ -72,6 +74,7 @@ async def training(run: Run, table: Table) -> Trained:
     check_events(run, common.training)
     run.progress.phase("binning" if run.job.features.kind == "woe" else "standardising")
     features, facts = guest_features(run, common)
+    await check_earlier(run, common)
     named: tuple[str, ...] = ()
     if run.job.disclosure.host_columns == "named":
         named = await run.step("names", lambda: names.guest(host=run.host), list, tuple)
@@ -100,9 +103,17 @@ async def _fit(run: Run, common: Common, features: Features, key: PublicKey) -> 
     start = np.concatenate([alone.intercept_, alone.coef_[0]])
     own = np.column_stack([np.ones(len(x)), x])
     penalty = np.concatenate([[0.0], np.full(x.shape[1], 1 / strength)])
+    columns = Columns(own[common.train], penalty, start, run.gradient_bits)
+    check, shape = partial(check_hosts_shape, run, common), columns.shape(key, run.fraction)
+    await run.step(
+        "allowance",
+        lambda: allowance.guest(shape, check, hosts=run.hosts, arbiter=run.arbiter),
+        as_it_is,
+        as_it_is,
+    )
     run.progress.phase("fitting", 1.0)
     fit = await logistic.guest(
-        Columns(own[common.train], penalty, start, run.gradient_bits),
+        columns,
         y,
         run.fit_rules,
         key=key,

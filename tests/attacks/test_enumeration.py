@@ -8,19 +8,21 @@ Pass: not one id beyond the list agreed; who brings more is named.
 
 Differencing.  Who: a host that follows the protocol, in two runs whose common customers differ by one.
 Wants: that customer's label.  How: the WOE values are event counts, and their difference is the label.
-What stops it: **nothing in this version**, where runs know nothing of each other: min_intersection, and an
-agreed number of runs, are all there is.  Between runs that differ by 50 customers the same difference is a
-count over 50.
-Pass: with 50 customers no label is told better than by the rate of bads.
+What stops it: the gate nearly_same_rows.  Each party remembers the training rows of its runs, and refuses one
+that differs from another by 1 to 49; between runs that differ by 50 the same difference is a count over 50.
+Pass: no second run; with 50 customers no label is told better than by the rate of bads.
 """
 
 from __future__ import annotations
+
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from attacked_runs import ARBITER, GUEST, HOST, KEY, PRIVATE, report
 from numpy.typing import NDArray
-from program_runs import job, tables
+from program_runs import BANK, INSURER, job, tables, train
 from protocol_runs import several_roles
 from seeded import Seeded
 
@@ -138,7 +140,26 @@ def test_two_runs_that_differ_by_one_customer_tell_its_label_and_by_fifty_nobody
     report(
         "labels of customers by which two runs differ",
         f"{undefended:.1%} (1 customer)",
-        f"{defended:.1%} (50; guessing {RATE:.1%}): NOT refused yet",
+        f"refused; {defended:.1%} (50; guessing {RATE:.1%})",
     )
     assert undefended == 1.0
     assert defended < 0.75
+
+
+@pytest.mark.parametrize("kind", ["logistic", "trees"])
+@pytest.mark.parametrize("whose", ["bank", "insurer"])
+def test_a_second_run_without_one_customer_is_refused_by_guest_and_host(
+    tmp_path: Path, kind: str, whose: str
+) -> None:
+    more = "model: {tolerance: 0.1}" if kind == "logistic" else "model: {kind: trees, n_estimators: 1}"
+    agreed = job(more, ["small_bins", "few_rows", "few_host_columns", "many_leaves", "rare_values"])
+    train(agreed, BANK, INSURER, id="run 1", state=tmp_path)
+    train(agreed, BANK, INSURER, id="run 2", state=tmp_path)
+    common = np.flatnonzero(np.isin(BANK.ids, INSURER.ids) & (BANK.split == "train"))
+    fewer = BANK.take(np.setdiff1d(np.arange(len(BANK)), common[:1]))
+    forgetful = "insurer" if whose == "bank" else "bank"
+    shutil.rmtree(tmp_path / forgetful)
+    with pytest.raises(ContractError, match=r"^training rows: they differ from an earlier run's by fewer"):
+        train(agreed, fewer, INSURER, id="run 3", state=tmp_path)
+    shutil.rmtree(tmp_path)
+    train(agreed, fewer, INSURER, id="run 4", state=tmp_path)

@@ -9,9 +9,11 @@ Pass: not one sum.  (That what the arbiter sees is uniform is tested for sums an
 The arbiter as an oracle.  Who: a host that departs from the protocol.  Wants: labels.
 How: in place of its sums it sends the guest's E(r_i), as many to a plaintext as fit, and has the arbiter
 undo the encryption; MaskedSums from anybody look alike.
-What bounds it: the quota of decryptions, beyond which the arbiter refuses and names the party; the audit.
-The promise is against parties that follow the protocol: within the quota such a host reads labels.
-Pass: nothing beyond the quota.
+What bounds it: the guest tells the arbiter how many sums of how many bits the host's gradient has; the
+arbiter refuses others and names the party, answers with as many bits and no more, and that max_iter times
+at most.  The promise is against parties that follow the protocol: one that puts residuals in the place of
+its sums reads as many as fit into its own gradient's bits (one a column, with `disclosure.gradient_bits`).
+Pass: nothing beyond these bits.
 """
 
 from __future__ import annotations
@@ -20,21 +22,25 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from attacked_runs import ARBITER, KEY, PRIVATE, Fitted, fit, portfolio, report
+from attacked_runs import ARBITER, HOST, KEY, PRIVATE, Fitted, Labels, fit, portfolio, report
 from protocol_runs import logistic_roles
-from protocol_tables import Y
+from protocol_tables import X, Y
 from seeded import Seeded
 from test_arbitration import Reused, Unmasked
 
 from vfl import arbitration
-from vfl.arbitration import MaskedSums, Quota
-from vfl.crypto.fixed_point import FRACTION, decode
+from vfl.arbitration import DecryptedSums, MaskedSums, Quota
+from vfl.crypto.fixed_point import FRACTION, centred, decode
+from vfl.crypto.masking import GUARD
+from vfl.crypto.modular import to_ints
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts
 from vfl.errors import ContractError
+from vfl.linear import residuals
+from vfl.linear.columns import Columns
 from vfl.linear.logistic import Rules
 from vfl.linear.residuals import EncryptedResiduals
-from vfl.wire.flow import Peer
+from vfl.wire.flow import Role
 from vfl.wire.memory import run_in_memory
 
 RULES = Rules(tolerance=1e-6, max_iter=4)
@@ -133,48 +139,70 @@ def test_the_arbiter_reads_sums_behind_poor_masks_and_none_behind_uniform_ones(n
 
 LABEL_BITS = 2 * FRACTION + 4
 """A slot for one residual."""
-HONEST = 1
-"""Ciphertexts that a host of so few columns needs for a gradient."""
+FINE = residuals.fraction(1)
+HOSTS = Columns(X[:, 2:], np.ones(3), np.zeros(3))
+"""The columns of which the host has a gradient to ask for."""
 
 
-def oracle(requests: int, quota: int) -> tuple[list[float], list[int]]:
-    """Return the residuals that a host has decrypted in place of its sums, and the labels."""
+def encrypted_residuals() -> Ciphertexts:
+    """Return what the guest sends in the first iteration: all begin at nought, so the signs are labels."""
     run = run_in_memory(logistic_roles(rules=Rules(1e-9, 1)))
     (r,) = (s.message.values for s in run.views["host"] if isinstance(s.message, EncryptedResiduals))
-    slots = (KEY.n.bit_length() - 2) // LABEL_BITS
-    read: list[float] = []
+    return r
+
+
+def decrypted_labels(
+    r: Ciphertexts, quota: Quota, asks: Callable[[int, Ciphertexts], Role[list[int]]]
+) -> Labels:
+    """Return the labels that a host reads in eight requests; `asks`: one of them, for some residuals."""
+    slots, read = (KEY.n.bit_length() - 2) // LABEL_BITS, list[int]()
 
     async def host() -> None:
-        for k in range(requests):
-            part: Ciphertexts = r[k * slots : (k + 1) * slots]
-            packing = Packing(len(part), LABEL_BITS, KEY.n)
-            sums = await arbitration.learn(
-                KEY.pack(part, packing), packing, key=KEY, rng=Seeded(k), arbiter=ARBITER
-            )
-            read.extend(decode(v, 2 * FRACTION) for v in sums)
+        for k in range(8):
+            read.extend(await asks(k, r[k * slots : (k + 1) * slots]))
 
     async def arbiter() -> None:
-        allowed = Quota(quota)
-        for _ in range(requests):
-            await allowed.answer(PRIVATE, party=Peer("host"))
+        for _ in range(8):
+            await quota.answer(PRIVATE, party=HOST)
 
     try:
         run_in_memory({"host": host(), "arbiter": arbiter()})
     except ContractError as error:
-        assert str(error).startswith("host: asked for more decryptions than agreed")
-    return read, [int(v < 0) for v in read]
+        assert str(error).startswith("host: asked for ")
+    return (np.array(read) < 0).astype(np.int8)
 
 
-def test_a_host_reads_labels_through_the_arbiter_up_to_its_quota_and_none_beyond() -> None:
+async def openly(k: int, part: Ciphertexts) -> list[int]:
+    """Ask for as many residuals as fit into a plaintext."""
+    packing = Packing(len(part), LABEL_BITS, KEY.n)
+    return await arbitration.learn(KEY.pack(part, packing), packing, key=KEY, rng=Seeded(k), arbiter=ARBITER)
+
+
+async def disguised(k: int, part: Ciphertexts) -> list[int]:
+    """Ask for the sums that were agreed, with residuals in their place."""
+    masking = HOSTS.masking(KEY, FINE)
+    (limit,), (mask,) = masking.limits, masking.draw(Seeded(k))
+    packing = Packing(min(len(part), (limit.bit_length() - 1) // LABEL_BITS), LABEL_BITS, KEY.n)
+    packed = KEY.add(KEY.pack(part[: packing.count], packing), KEY.lift([mask]))
+    shape = HOSTS.shape(KEY, FINE)
+    await ARBITER.send(MaskedSums(KEY.randomise(packed, Seeded(k)), shape.sums, shape.bits))
+    (told,) = to_ints((await ARBITER.receive(DecryptedSums)).values.residues)
+    return packing.unpack([centred((told - mask) % limit, limit) % KEY.n])
+
+
+def test_a_host_reads_labels_through_the_arbiter_no_further_than_its_own_gradients_bits() -> None:
+    r, shape = encrypted_residuals(), HOSTS.shape(KEY, FINE)
     slots = (KEY.n.bit_length() - 2) // LABEL_BITS
-    _, undefended = oracle(requests=8, quota=99)
-    _, defended = oracle(requests=8, quota=HONEST)
-    at_2048 = 2046 // LABEL_BITS
+    undefended = decrypted_labels(r, Quota(99), openly)
+    refused = decrypted_labels(r, Quota.of_requests(1, shape, KEY.n), openly)
+    within = decrypted_labels(r, Quota.of_requests(1, shape, KEY.n), disguised)
+    fitting = (shape.sums * shape.bits + GUARD) // LABEL_BITS
     report(
         "labels a cheating host reads through the arbiter",
         f"{len(undefended)} of {len(Y)}",
-        f"{len(defended)}, the quota's ({at_2048} a decryption at 2048 bits)",
+        f"{len(refused)} (other sums); {len(within)} in the place of its {shape.sums} sums",
     )
-    assert undefended == Y[: 8 * slots].tolist()
-    assert defended == Y[: HONEST * slots].tolist()
+    assert undefended.tolist() == Y[: 8 * slots].tolist()
+    assert not len(refused)
+    assert within.tolist() == Y[:fitting].tolist()
     assert np.unique(undefended).tolist() == [0, 1]

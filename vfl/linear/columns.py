@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.arbitration import learn_masked
+from vfl.arbitration import Shape, learn_masked
 from vfl.crypto.fixed_point import FRACTION, bits_for, decode, encode
 from vfl.crypto.masking import Masking, Rounded, Whole
 from vfl.crypto.packing import Packing
@@ -82,6 +82,11 @@ class Columns:
         white = self._whitened(sums, fraction + FRACTION)
         self._gradients.append(white + whitening.to_white(self._lower, self.penalty * self.w))
         return np.array(self._gradients) @ self._gradients[-1]
+
+    def shape(self, key: PublicKey, fraction: int) -> Shape:
+        """Return what a gradient, of residuals of so many fractional bits, asks of the arbiter."""
+        masking = self.masking(key, fraction)
+        return Shape(masking.packing.count, masking.bits)
 
     def masking(self, key: PublicKey, fraction: int) -> Masking:
         """Return how a gradient's sums, of residuals of so many fractional bits, are packed and masked."""

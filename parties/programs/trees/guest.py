@@ -14,6 +14,7 @@ from parties.programs.evaluation import Measured
 from parties.programs.keys import new_key
 from parties.programs.limits import check_events, check_leaves
 from parties.programs.model import Calibration, levels_in, unseen
+from parties.programs.precedents import check_earlier
 from parties.programs.run import Run, as_it_is
 from parties.programs.training import Trained
 from parties.programs.trees import warm
@@ -73,6 +74,7 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
         run.gates, run.job.trees, len(common.training.counted), warm.depths(tree.chosen for tree in old)
     )
     weight = _weights(run, common.training)
+    await check_earlier(run, common)
     bins, codes = fit_bins(run, common, earlier.trees.bins if earlier else None)
     own = Own(codes, layout_of(bins))
     shown = await _names(run)

@@ -9,6 +9,7 @@ from typing import Any
 from parties.programs.alignment import align_host, measured_rows
 from parties.programs.limits import check_columns_count, check_leaves
 from parties.programs.model import levels_in, unseen
+from parties.programs.precedents import check_earlier
 from parties.programs.run import Run, as_it_is
 from parties.programs.trees import warm
 from parties.programs.trees.coding import check_rare_bins, fit_bins
@@ -47,6 +48,7 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
     bins, codes = fit_bins(run, common, half.trees.bins if half else None)
     trained = codes[common.train]
     check_rare_bins(run, bins, trained)
+    await check_earlier(run, common)
     if run.job.disclosure.host_columns == "named":
         columns = tuple(table.columns)
         await run.step("names", lambda: names.host(columns, guest=run.guest), as_it_is, as_it_is)

@@ -1,0 +1,174 @@
+"""The rows that a party has trained on before, so that no two trainings differ by few people.
+
+    STATE/PARTY/rows/key     32 random bytes of this party's, made with the first record
+    STATE/PARTY/rows/RUN     nonce (12 bytes), then AES-256-GCM of a msgpack map, bound to the run's name:
+        version    1
+        rows       digests of the training rows, ascending, 8 bytes each, little-endian
+        columns    {host: {mark: model columns}}, at the guest: what each host brought
+
+A digest is BLAKE2b of the row's id, and of its label where there is one, under a key that is derived
+from the file `key` (HKDF-SHA256, "vfl row"; the records' key is "vfl rows").  Digests say nothing
+without it, never leave the party, and compare with this party's alone.  Folders are of mode 0700,
+files of mode 0600.
+
+What sums over the rows of two trainings say together is their difference, a sum over the rows by which
+they differ.  Three trainings have more differences than are asked for here: each pair is compared, and
+no other combination.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import msgpack
+import numpy as np
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from numpy.typing import NDArray
+
+from parties.config.party import Party
+from parties.contract.tally import private_folder, state_folder
+from vfl.crypto.fixed_point import encode
+from vfl.errors import ConfigError
+from vfl.gates import RARE_ROWS, ROWS_PER_COLUMN, Gates
+from vfl.wire.flow import Peer
+
+VERSION = 1
+NONCE = 12
+WIDTH = 8
+KEY = "key"
+
+Digests = NDArray[np.uint64]
+Columns = dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One training: its rows and, at the guest, how many model columns each host brought, by their mark."""
+
+    run: str
+    rows: Digests
+    columns: Columns
+
+    def apart(self, other: Record) -> int:
+        """Return how many rows are in one of two trainings and not in the other."""
+        return len(np.setxor1d(self.rows, other.rows, assume_unique=True))
+
+    def shares(self, other: Record) -> bool:
+        """Tell whether two trainings are on the same rows: half of the smaller one's at least."""
+        common = len(np.intersect1d(self.rows, other.rows, assume_unique=True))
+        return 2 * common >= min(len(self.rows), len(other.rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A party's records of its trainings."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, party: Party) -> Self:
+        """Return those in the party's state."""
+        return cls(state_folder(party) / "rows")
+
+    def record(self, run: str, ids: NDArray[np.object_], label: NDArray[np.int8] | None) -> Record:
+        """Return the record of a training on rows with these normalised ids, not kept yet."""
+        key = self._key(b"vfl row")
+        labels = [b""] * len(ids) if label is None else [b"\0%d" % value for value in label]
+        digests = b"".join(
+            hashlib.blake2b(id.encode() + value, key=key, digest_size=WIDTH).digest()
+            for id, value in zip(ids, labels, strict=True)
+        )
+        return Record(run, np.unique(np.frombuffer(digests, "<u8")), {})
+
+    def mark(self, ids: NDArray[np.object_], x: NDArray[np.float64]) -> int:
+        """Return a number that the same columns on the same rows have again, and nobody else can make."""
+        order = np.argsort(ids.astype(str))
+        digest = hashlib.blake2b(key=self._key(b"vfl columns"), digest_size=WIDTH)
+        for part in ("\n".join(ids[order]).encode(), encode(x)[order].tobytes()):
+            digest.update(part)
+        return int.from_bytes(digest.digest(), "big") >> 1
+
+    def check_rows(self, new: Record, gates: Gates) -> None:
+        """Ask nearly_same_rows of a training and each earlier one."""
+        for old in self._others(new):
+            if 0 < (apart := new.apart(old)) < RARE_ROWS:
+                what = f"they differ from an earlier run's by fewer than {RARE_ROWS}"
+                mend = f"by {apart} from run {old.run}: train on the same rows, or on {RARE_ROWS} others;"
+                gates.refuse("nearly_same_rows", "training rows", what, mend)
+
+    def check_columns(self, new: Record, host: str, gates: Gates) -> None:
+        """Ask few_rows of all columns that a host has ever brought against these labels."""
+        brought = dict(new.columns[host])
+        for old in self._others(new):
+            if new.shares(old):
+                brought |= old.columns.get(host, {})
+        check_rank(
+            gates, Peer(host), len(new.rows), sum(brought.values()), f"{host}, in this and earlier runs"
+        )
+
+    def keep(self, new: Record) -> None:
+        """Put a record in its place, for good."""
+        path = self.folder / new.run
+        content = {"version": VERSION, "rows": new.rows.tobytes(), "columns": new.columns}
+        nonce = secrets.token_bytes(NONCE)
+        sealed = self._cipher().encrypt(nonce, msgpack.packb(content), new.run.encode())
+        _write(path, nonce + sealed)
+
+    def kept(self, run: str) -> Record:
+        """Return a record; raise ConfigError where it was changed."""
+        path = self.folder / run
+        data = path.read_bytes()
+        try:
+            content = msgpack.unpackb(self._cipher().decrypt(data[:NONCE], data[NONCE:], run.encode()))
+        except (InvalidTag, ValueError):
+            hint = "it is this party's memory of an earlier run: restore it, or move it away"
+            raise ConfigError(str(path), "was changed, or belongs to another key", hint) from None
+        return Record(run, np.frombuffer(content["rows"], "<u8"), content["columns"])
+
+    def _others(self, new: Record) -> Iterator[Record]:
+        names = sorted(path.name for path in self.folder.iterdir()) if self.folder.exists() else []
+        return (self.kept(name) for name in names if name not in (KEY, new.run) and "." not in name)
+
+    def _cipher(self) -> AESGCM:
+        return AESGCM(self._key(b"vfl rows"))
+
+    def _key(self, purpose: bytes) -> bytes:
+        path = self.folder / KEY
+        if not path.exists():
+            _write(path, secrets.token_bytes(32))
+        return HKDF(SHA256(), 32, None, purpose).derive(path.read_bytes())
+
+
+def with_columns(record: Record, columns: Columns) -> Record:
+    """Return a training's record with what each host brought."""
+    return replace(record, columns=columns)
+
+
+def check_rank(gates: Gates, peer: Peer, rows: int, columns: int, where: str) -> None:
+    """Ask few_rows of the model columns that a peer brings."""
+    if rows < ROWS_PER_COLUMN * columns:
+        what = f"{rows} training rows for {columns} model columns of {where}"
+        gates.refuse("few_rows", peer.name, what)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, for its owner alone."""
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    try:
+        private_folder(path.parent)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise ConfigError(str(path), f"cannot be written: {error.strerror}", "see `state`") from None

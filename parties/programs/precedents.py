@@ -1,0 +1,66 @@
+"""A training against the party's earlier ones: asked before anybody learns anything of its rows."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parties.inspection import clean_ids
+from parties.programs.alignment import Common
+from parties.programs.earlier import check_rank, with_columns
+from parties.programs.run import Run
+from vfl.arbitration import Shape
+from vfl.wire.flow import Peer
+
+Matrix = NDArray[np.float64]
+
+MOST_MORE = 120
+"""Bits by which a sum over rows of a column is longer than a residual's fraction, at most."""
+
+
+async def check_earlier(run: Run, common: Common) -> None:
+    """Ask nearly_same_rows of the training rows, and keep them for later runs."""
+    earlier = run.earlier
+    if earlier is None:
+        return
+
+    async def check() -> None:
+        record = earlier.record(run.id, *_ids_and_labels(run, common))
+        earlier.check_rows(record, run.gates)
+        earlier.keep(record)
+
+    await run.step("rows", check, lambda _: None, lambda _: None)
+
+
+def check_hosts_shape(run: Run, common: Common, host: Peer, shape: Shape, mark: int) -> None:
+    """Ask few_rows of the model columns that a host brings, and has brought to earlier runs."""
+    _check_bits(run, host, shape)
+    earlier = run.earlier
+    if earlier is None:
+        check_rank(run.gates, host, common.rows["train"], shape.sums, host.name)
+        return
+    record = earlier.record(run.id, *_ids_and_labels(run, common))
+    kept = earlier.kept(run.id)
+    record = with_columns(record, kept.columns | {host.name: {str(mark): shape.sums}})
+    earlier.check_columns(record, host.name, run.gates)
+    earlier.keep(record)
+
+
+def check_guests_shape(run: Run, common: Common, guest: Peer, shape: Shape, mark: int) -> None:
+    """Ask few_rows of the model columns that the guest brings, beside its intercept."""
+    _check_bits(run, guest, shape)
+    check_rank(run.gates, guest, common.rows["train"], shape.sums - 1, guest.name)
+
+
+def _check_bits(run: Run, peer: Peer, shape: Shape) -> None:
+    if shape.bits > run.fraction + MOST_MORE:
+        raise peer.blame(f"has a gradient whose numbers take {shape.bits} bits")
+
+
+def mark_of(run: Run, common: Common, x: Matrix) -> int:
+    """Return what the same columns on the same training rows have again, 0 where nothing is kept."""
+    return run.earlier.mark(_ids_and_labels(run, common)[0], x) if run.earlier else 0
+
+
+def _ids_and_labels(run: Run, common: Common) -> tuple[NDArray[np.object_], NDArray[np.int8] | None]:
+    return clean_ids(run.job, common.training).ids, common.training.label
