@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import program_runs
 import pytest
+from network_fixtures import HOST
 
 from parties.programs import lasting
+from parties.programs.links import Contacts
 from vfl.errors import PausedError, PeerError
 from vfl.wire.journal import Journal
 
@@ -35,3 +38,17 @@ def test_a_run_that_is_under_way_fails_or_waits(error: Exception, state: str, tm
         assert not over
         raise error
     assert Journal.about_run(journal.path)["state"] == state
+
+
+@pytest.mark.parametrize("stop", [SystemExit(0), KeyboardInterrupt()])
+def test_who_is_stopped_while_a_training_waits_says_that_it_can_be_resumed(
+    stop: BaseException, tmp_path: Path
+) -> None:
+    contacts = Contacts(program_runs.job(), program_runs.party("insurer"), HOST, {})
+    with pytest.raises(type(stop)), lasting.pausable(contacts, tmp_path):
+        raise stop
+    about = {"run": 16 * "a", "state": lasting.RUNNING, "contract": contacts.job.contract_hash()}
+    Journal.create(lasting.path_of(tmp_path, 16 * "a"), b"key", os.urandom, about)
+    with pytest.raises(PausedError, match="was interrupted") as paused, lasting.pausable(contacts, tmp_path):
+        raise stop
+    assert (paused.value.exit_code, "vfl resume" in paused.value.hint) == (7, True)

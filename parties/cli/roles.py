@@ -63,10 +63,10 @@ def guest_train(
     form: FormatOption = Format.text,
 ) -> None:
     """Fit the joint model with the other parties, and report on it."""
-    stop_on_request(TERMINATED)
     agreed, own = opened(job, party, "guest")
     from parties.programs.guest import train
 
+    stop_on_request(TERMINATED)
     folder = out or own.out
     with shown() as progress:
         summary = train(agreed, own, folder, progress)
@@ -99,10 +99,10 @@ def guest_score(
     form: FormatOption = Format.text,
 ) -> None:
     """Score common customers with the joint model; needs no labels."""
-    stop_on_request(TERMINATED)
     agreed, own = opened(job, party, "guest")
     from parties.programs.guest import score
 
+    stop_on_request(TERMINATED)
     with shown() as progress:
         summary = score(agreed, own, out or own.out, progress, input=table, output=output)
     results(summary, form, lambda run: summary_lines({k: v for k, v in run.items() if k != "warnings"}))
@@ -145,7 +145,6 @@ def _serve(
     port_file: Path | None,
 ) -> None:
     """Serve in this role until told to stop."""
-    stop_on_request(0)
     agreed, own = opened(job, party, role)
     from parties.programs.serving import Service
 
@@ -153,7 +152,12 @@ def _serve(
         from parties.programs.host import serve
     else:
         from parties.programs.arbiter import serve
-    service = Service(once=once, complain=complain if complains else None, port_file=port_file)
+    service = Service(
+        ready=lambda: stop_on_request(0),
+        once=once,
+        complain=complain if complains else None,
+        port_file=port_file,
+    )
     with shown() as progress:
         serve(agreed, own, out or own.out, progress, service)
 

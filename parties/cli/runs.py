@@ -44,7 +44,6 @@ def resume(
     form: FormatOption = Format.text,
 ) -> None:
     """Go on with a training that was cut off."""
-    stop_on_request(TERMINATED)
     agreed, own = opened(job, party, "guest")
     from parties.programs import lasting
     from parties.programs.guest import train
@@ -54,6 +53,7 @@ def resume(
     waiting = [run] if run else lasting.unfinished(Contacts.load(agreed, own), folder)
     if not waiting:
         raise ConfigError(str(folder), "no run of this job was cut off", "begin one: vfl guest train")
+    stop_on_request(TERMINATED)
     with shown() as progress:
         summary = train(agreed, own, folder, progress, resumed=waiting[0])
     print_trained(summary, own, folder, form)

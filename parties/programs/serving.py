@@ -29,6 +29,8 @@ TakePart = Callable[[Run, Session], None]
 class Service:
     """How long a server serves, and whom it tells what went wrong."""
 
+    ready: Callable[[], None] = lambda: None
+    """Called before the first run.  What is loaded until then would take an interruption for a failure."""
     once: bool = False
     """One run, failed or not."""
     complain: Complain | None = None
@@ -59,6 +61,7 @@ def serve(
         if service.port_file:
             service.port_file.write_text(str(listener.port))
         load_kernels(party, ids=party.data is not None)
+        service.ready()
         server = _Server(contacts, listener, out, progress, others, take_part, table)
         for run in lasting.unfinished(contacts, out):
             progress.phase(f"going on with run {run}")
