@@ -71,7 +71,8 @@ class Pace:
         share = done / self._total
         if not 0 < share < 1:
             return []
-        return [f"{share:.0%}", f"{(now - self._part) * (1 - share) / share:.0f} s left"]
+        left = (now - self._part) * (1 - share) / share
+        return [f"{share:.0%}", f"{max(left, 1):.0f} s left"]
 
     @property
     def elapsed(self) -> float:

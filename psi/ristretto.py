@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import rbcl
 from numpy.typing import NDArray
 
 from psi.group import ORDER, SIZE, Group, Rows, Sodium
@@ -94,6 +95,14 @@ def canonical(points: Points) -> bool:
     top = (words[:, 3] == (1 << 63) - 1) & (words[:, 1:3] == (1 << 64) - 1).all(axis=1)
     beyond = (words[:, 3] >= 1 << 63) | (top & (words[:, 0] >= (1 << 64) - 19))
     return not (beyond | (words[:, 0] & 1 == 1) | (words == 0).all(axis=1)).any()
+
+
+def valid(points: Points) -> bool:
+    """Tell whether every row encodes an element but the identity, for a tenth of the cost of a power."""
+    rows = points.rows.tobytes()
+    return canonical(points) and all(
+        rbcl.crypto_core_ristretto255_is_valid_point(rows[k : k + SIZE]) for k in range(0, len(rows), SIZE)
+    )
 
 
 class Blinder:

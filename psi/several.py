@@ -54,7 +54,7 @@ Limits, besides those of `psi.ecdh`: hosts take the guest's word for which entri
 guest that departs from the protocol may open others, or mark an entry by a power known to it alone,
 and learn in which lists one of its ids is.  Numbers of two runs between which one id was added tell
 the same of that id.  A host that meets a bad point cannot know whether the guest or a host before it
-made it: it blames the guest, who brought it.  The guest turns away what is plainly none.
+made it: it blames the guest, who brought it.  So the guest looks at every point before it carries it on.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ from numpy.typing import NDArray
 from psi.digests import common_places, repeated
 from psi.ecdh import MAX_IDS, Alignment, check_agreed
 from psi.group import SIZE, Group, Rows
-from psi.ristretto import REFERENCE, Blinder, Points, canonical, hash_to_group
+from psi.ristretto import REFERENCE, Blinder, Points, canonical, hash_to_group, valid
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError, DataError
 from vfl.wire.flow import Peer
@@ -177,11 +177,11 @@ async def guest(
         for j, host in enumerate(hosts):
             await _relay(lists[j - step], host=host)
         for j, host in enumerate(hosts):
-            lists[j - step] = await _shuffled(len(lists[j - step]), host=host)
+            lists[j - step] = await _shuffled(len(lists[j - step]), host=host, carried=step < count - 1)
     for j, host in enumerate(hosts):
         await _relay(own, host=host)
         _raise(lists[j], ours.blinder, hosts[j - 1], "a list")  # while the host is at work; j - 1 had it last
-        own = await _shuffled(len(own), host=host)
+        own = await _shuffled(len(own), host=host, carried=j < count - 1)
     common = _in_all([own, *lists])
     for host in hosts:
         await host.send(CommonSize(len(common)))
@@ -254,7 +254,7 @@ async def _sent_by(host: Peer, most: int) -> Rows:
     check_agreed(size, most, host)
     rows = np.empty((size, SIZE), np.uint8)
     for part in _parts(len(rows)):
-        rows[part] = _elements((await host.receive(OwnIds)).points, part, host)
+        rows[part] = _elements((await host.receive(OwnIds)).points, part, host, carried=True)
     _require_distinct(rows, host)
     return rows
 
@@ -266,11 +266,11 @@ async def _relay(rows: Rows, *, host: Peer) -> None:
         await host.send(RelayedIds(Points(rows[part])))
 
 
-async def _shuffled(n: int, *, host: Peer) -> Rows:
-    """Return the list that was brought to a host as it comes back."""
+async def _shuffled(n: int, *, host: Peer, carried: bool) -> Rows:
+    """Return the list that was brought to a host as it comes back; `carried`: on to another host."""
     rows = np.empty((n, SIZE), np.uint8)
     for part in _parts(n):
-        rows[part] = _elements((await host.receive(ShuffledIds)).points, part, host)
+        rows[part] = _elements((await host.receive(ShuffledIds)).points, part, host, carried=carried)
     _require_distinct(rows, host)
     return rows
 
@@ -337,10 +337,13 @@ def _whole(points: Points, part: slice, peer: Peer) -> Rows:
     return points.rows
 
 
-def _elements(points: Points, part: slice, host: Peer) -> Rows:
-    """Return a chunk that a host sends: what is plainly no element is its fault, not of who carries it."""
+def _elements(points: Points, part: slice, host: Peer, *, carried: bool) -> Rows:
+    """Return a chunk that a host sends: what is no element is its fault, not of who carries it.
+
+    What is not carried on is raised here, or compared, and need not be looked at for more than its form.
+    """
     rows = _whole(points, part, host)
-    if not canonical(points):
+    if not (valid(points) if carried else canonical(points)):
         raise host.blame("sent a point that is the identity or no group element")
     return rows
 

@@ -249,11 +249,6 @@ def test_keys_of_another_kind_of_model_are_refused(tmp_path: Path, model: str, s
     assert error.value.hint.startswith(hint)
 
 
-def test_trees_have_no_coefficients_to_join(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="disclosure: joined_coefficients: trees have none"):
-        job(f"{JOB}model: {{kind: trees}}\ndisclosure: {{joined_coefficients: true}}\n", tmp_path)
-
-
 def test_the_first_of_several_mistakes_in_the_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         job(f"{JOB}zeal: 1\nmodel: {{C: x}}\nalignment: {{strip: 3}}\n", tmp_path)

@@ -34,8 +34,9 @@ GATES = ["small_bins", "few_rows", "few_events", "many_leaves"]
     [
         "features: {bins: 3}\nmodel: {tolerance: 0.05}",
         "model: {kind: trees, n_estimators: 3, max_depth: 3, first_tree: all, max_bin: 8}",
+        "model: {kind: trees, n_estimators: 3, max_depth: 3, first_tree: all, max_bin: 8, node_rows: hidden}",
     ],
-    ids=["regression", "trees"],
+    ids=["regression", "trees", "hidden rows"],
 )
 def test_the_ciphertexts_foretold_are_those_that_a_run_sends(sections: str) -> None:
     agreed = job(sections, GATES)

@@ -113,8 +113,6 @@ def outcome(make: Callable[[], Roles], case: Case) -> str:
             return "blamed"
         if isinstance(error, ContractError) and error.where == "alignment":
             return "refused"
-        if "cannot be raised" in str(error) and error.where == "guest":
-            return "carried"
         return f"bad: {type(error).__name__}: {error}"
     except DeadlockError as error:
         if awaits(str(error), case.sender):

@@ -35,6 +35,19 @@ FEW_HOST_COLUMNS = 3
 ROWS_PER_COLUMN = 10
 """Training rows for each of a party's model columns below which few_rows closes."""
 
+SPREAD_PER_COLUMN = 8
+"""n p (1 - p) of n training rows, a share p of them bad, for each of a host's model columns, below which
+few_rows closes at the guest.
+
+A host that knows X^T r of d columns which say nothing of labels guesses those of n rows from the residuals
+of least norm, X (X^T X)^-1 X^T r: d of n dimensions are right by chance.  Bads and goods are d / n apart
+in them and sqrt(d p (1 - p) / n) wide, so that
+
+    AUC = Phi(sqrt(d / (2 n p (1 - p)))),    at most .60 where n p (1 - p) >= 7.8 d.
+
+That is 32 rows a column where half of them are bad, 50 where one in five is, 200 where one in 25 is.
+"""
+
 RARE_ROWS = 50
 """Training rows of one value, or by which two runs differ, below which a gate closes."""
 
@@ -54,7 +67,8 @@ GATES: dict[str, str] = {
     "small_bins": "a bin holds fewer than max(50 rows, 1 %) or fewer than 5 rows of a class: "
     "its bad rate says something about few people",
     "few_rows": f"fewer training rows than {ROWS_PER_COLUMN} times a party's model columns, "
-    "a host's of earlier runs included: gradients could be solved for labels or logits",
+    "a host's of earlier runs included, or too few rows of a class for them: gradients could be solved for "
+    "labels or logits, or tell labels by chance",
     "few_events": f"fewer than {FEW_EVENTS} training rows of a class: "
     "whoever learns a sum over them learns much",
     "few_host_columns": f"the host brings fewer than {FEW_HOST_COLUMNS} columns: "

@@ -161,6 +161,12 @@ class Job(Section):
             raise ValueError("metrics must hold train: model.sigmoid taylor is calibrated on those rows")
         if isinstance(model, TreeRules) and disclosure.joined_coefficients:
             raise ValueError("joined_coefficients: trees have none")
+        if isinstance(model, TreeRules) and disclosure.scores != "point":
+            raise ValueError(
+                "scores: trees round none: hosts tell sides of splits, and leaves are the guest's"
+            )
+        if isinstance(model, TreeRules) and not disclosure.woe_to_host:
+            raise ValueError("woe_to_host: trees have no weight of evidence that it could keep from hosts")
         features = info.data.get("features")
         if features and features.need_events and not disclosure.woe_to_host:
             raise ValueError(f"woe_to_host must be true: a host does features.{features.need_events} itself")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from parties.config.job import Job
 from parties.config.policy import PolicyRules
-from parties.config.rules import LogisticRules
+from parties.config.rules import LogisticRules, TreeRules
 from vfl.errors import ContractError
 
 
@@ -56,7 +56,8 @@ def _disclosed(job: Job, policy: PolicyRules) -> Iterator[tuple[bool, str, str, 
         limit, found = getattr(most, key), getattr(asked, key)
         beyond = limit == least and found != least
         yield beyond, f"disclosure.{key}", f"{least} alone", f"max_disclosure.{key}", found
-    for key in ("woe_to_host", "joined_coefficients"):
+    of_regressions = () if isinstance(job.model, TreeRules) else ("woe_to_host",)
+    for key in (*of_regressions, "joined_coefficients"):
         beyond = getattr(asked, key) and not getattr(most, key)
         yield beyond, f"disclosure.{key}", "false alone", f"max_disclosure.{key}", "true"
 

@@ -61,8 +61,11 @@ def _guest(job: Job) -> Iterator[str]:
         if job.features.kind == "woe":
             yield f"sizes and bad rates of bins, and the information value of hosts' columns, {named}"
     exactly = "to one scorecard point" if rules.scores == "point" else "exactly: often a host's whole row"
-    rows = [f"{split} rows" for split in rules.metrics]
-    yield f"the hosts' part of the score of {', '.join([*rows, 'customers scored later'])}, {exactly}"
+    rows = ", ".join([*(f"{split} rows" for split in rules.metrics), "customers scored later"])
+    if isinstance(job.model, TreeRules):
+        yield f"the sides of {rows} at hosts' splits, also of those that never come by"
+    else:
+        yield f"the hosts' part of the score of {rows}, {exactly}"
     if rules.joined_coefficients:
         yield "the hosts' half of the model"
 

@@ -10,7 +10,8 @@ n rows train; a party p has d_p columns of B_p slots in all; W bytes are a ciphe
                  re-randomises them, each party adds n d_p by bin, or n d_p terms (vfl/linear/logistic.py).
     trees        a tree: the guest encrypts n; a host adds n d_h by bin for the root, and about n d_h / 3
                  for every level below it, the smaller children; 2^(depth - 1) nodes of B_h sums are
-                 packed, re-randomised, masked and opened (vfl/trees/boosting.py).
+                 packed, re-randomised, masked and opened (vfl/trees/boosting.py).  Where hosts see no rows,
+                 all n are encrypted and added for every level (vfl/trees/hidden.py).
 
 Not counted: what grows with rows and is not under encryption: tables read, bins, fits of the guest alone.
 """
@@ -165,6 +166,9 @@ def _own_gradient(shape: Shape, columns: Columns, opened: int) -> Work:
 def trees(shape: Shape, model: Forest) -> Phase:
     """Return the work of all trees."""
     n = model.share * shape.rows
+    added = n * (1 + SMALLER * (model.depth - 1))
+    if model.hides_rows:
+        n = added = shape.rows * model.depth
     nodes = 2 ** (model.depth - 1)
     opened = [_opened(shape, columns, model) for columns in shape.hosts]
     arbiter = Work() if model.guest_decrypts else _opening(sum(opened), model.depth)
@@ -175,8 +179,7 @@ def trees(shape: Shape, model: Forest) -> Phase:
     hosts = []
     for columns, plaintexts in zip(shape.hosts, opened, strict=True):
         hidden = Work(refresh=plaintexts) if model.guest_decrypts else Work(rerandomise=plaintexts)
-        below = 1 + SMALLER * (model.depth - 1)
-        sums = Work(check=n, sum=n * columns.binned * below, pack=nodes * columns.slots)
+        sums = Work(check=n, sum=added * columns.binned, pack=nodes * columns.slots)
         hosts.append(
             (sums + hidden + Work(byte=n * shape.ciphertext, turn=3 * model.depth)).times(model.trees)
         )

@@ -38,12 +38,13 @@ class Regression:
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """Boosted trees that hosts take part in: their number, levels, share of rows, who has the key."""
+    """Boosted trees that hosts take part in: number, levels, rows' share, who has the key, who sees rows."""
 
     trees: int
     depth: int
     share: float = 1.0
     guest_decrypts: bool = False
+    hides_rows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

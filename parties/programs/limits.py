@@ -22,6 +22,7 @@ from vfl.gates import (
     RARE_ROWS,
     ROWS_PER_COLUMN,
     ROWS_PER_NODE,
+    SPREAD_PER_COLUMN,
     Gates,
 )
 from vfl.table.table import Table
@@ -74,6 +75,14 @@ def check_width(run: Run, rows: int, columns: int, width: int) -> None:
     check_columns_count(run, columns)
     if rows < ROWS_PER_COLUMN * width:
         run.gates.refuse("few_rows", "columns", f"{rows} training rows for {width} model columns")
+
+
+def check_spread(run: Run, y: NDArray[np.int8], columns: int) -> None:
+    """Ask few_rows of the training labels and the model columns that a host brings."""
+    spread = len(y) * float(y.mean()) * (1 - float(y.mean()))
+    if spread < SPREAD_PER_COLUMN * columns:
+        what = f"too few training rows of the rarer class for {columns} model columns"
+        run.gates.refuse("few_rows", "labels", what, f"{int(y.sum())} of {len(y)} are bad;")
 
 
 def check_values(run: Run, names: tuple[str, ...], numbers: tuple[str, ...], x: Matrix) -> None:

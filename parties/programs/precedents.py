@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from parties.inspection import clean_ids
 from parties.programs.alignment import Common
 from parties.programs.earlier import check_rank, with_columns
+from parties.programs.limits import check_spread
 from parties.programs.run import Run
 from vfl.arbitration import Shape
 from vfl.wire.flow import Peer
@@ -35,6 +36,9 @@ async def check_earlier(run: Run, common: Common) -> None:
 def check_hosts_shape(run: Run, common: Common, host: Peer, shape: Shape, mark: int) -> None:
     """Ask few_rows of the model columns that a host brings, and has brought to earlier runs."""
     _check_bits(run, host, shape)
+    y = common.training.label
+    assert y is not None
+    check_spread(run, y, shape.sums)
     earlier = run.earlier
     if earlier is None:
         check_rank(run.gates, host, common.rows["train"], shape.sums, host.name)

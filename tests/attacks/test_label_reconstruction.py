@@ -15,10 +15,13 @@ and no more than a regression on these columns where they do.
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from attacked_runs import Fitted, Labels, Matrix, Portfolio, Vector, fit, label_auc, portfolio, report
 from scipy.special import expit
+from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
+from vfl.gates import SPREAD_PER_COLUMN
 from vfl.linear.logistic import Rules
 
 WHOLE = Rules(tolerance=1e-5, max_iter=8)
@@ -71,15 +74,31 @@ def test_columns_that_say_nothing_yield_no_labels() -> None:
     assert defended <= 0.60
 
 
-def test_at_the_limit_of_few_rows_chance_alone_explains_labels_in_part() -> None:
-    people = portfolio(10 * 30, own=3, theirs=30)
-    got, own = best_guess(people.theirs, people.y, fit(people, ONE)), alone(people)
+def guessed_by_chance(rows: int, columns: int) -> tuple[float, float]:
+    """Return the mean AUC of a host whose columns say nothing, and what the formula of few_rows foretells."""
+    drawn = [portfolio(rows, own=3, theirs=columns, seed=seed) for seed in range(3)]
+    got = [best_guess(people.theirs, people.y, fit(people, ONE)) for people in drawn]
+    spread = np.mean([people.y.mean() * (1 - people.y.mean()) for people in drawn])
+    return float(np.mean(got)), float(norm.cdf(np.sqrt(columns / (2 * rows * spread))))
+
+
+def test_at_the_limit_of_few_rows_chance_gives_no_more_than_it_may() -> None:
+    beyond, expected = guessed_by_chance(10 * 20, 20)
+    at_the_limit, bound = guessed_by_chance(4 * SPREAD_PER_COLUMN * 20, 20)
     report(
-        "the same at the limit of few_rows, 10 rows a column",
-        f"{own:.3f} (these columns alone)",
-        f"{got:.3f}",
+        f"labels by chance at the limit of few_rows, {4 * SPREAD_PER_COLUMN} rows a column",
+        f"{beyond:.3f} (10 rows a column; {expected:.3f} foretold)",
+        f"{at_the_limit:.3f} ({bound:.3f} foretold)",
     )
-    assert got <= own + 0.005
+    assert beyond > 0.63
+    assert at_the_limit <= 0.60
+    assert bound <= 0.60
+
+
+@pytest.mark.parametrize("bads", [0.5, 0.2, 0.04])
+def test_the_guests_bound_holds_chance_under_its_number_whatever_the_bad_rate(bads: float) -> None:
+    rows = SPREAD_PER_COLUMN / (bads * (1 - bads))
+    assert norm.cdf(np.sqrt(1 / (2 * rows * bads * (1 - bads)))) <= 0.60
 
 
 def test_columns_that_say_something_yield_what_they_say_and_no_more() -> None:

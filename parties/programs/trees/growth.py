@@ -40,7 +40,9 @@ class Growth:
         self.seconds.append(now - self._mark)
         self._mark = now
         grown = len(ensemble.trees)
-        self.run.progress.advance(grown, f"tree {grown}, {len(ensemble.trees[-1].leaves)} leaves")
+        # The guest grows the first tree alone, in no time: that says nothing of the others.
+        joint = grown - self.run.grow_rules.guest_grows_first
+        self.run.progress.advance(joint, f"tree {grown}, {len(ensemble.trees[-1].leaves)} leaves")
 
     def facts(self, ensemble: Ensemble, before: int) -> dict[str, Any]:
         """Return what run.json says of the new trees that the model keeps, after those from `before`."""

@@ -130,7 +130,7 @@ async def _grow(
     counted, growth = Counted(opener), Growth(run)
     growth.remember()
     counted.remember(run.steps)
-    run.progress.phase("growing trees", float(rules.n_estimators))
+    run.progress.phase("growing trees", float(rules.n_estimators - rules.guest_grows_first))
     role = boosting.guest(
         own.codes[common.train],
         own.layout,
