@@ -1,4 +1,4 @@
-"""What docs/python.md shows runs from top to bottom, as a reader would."""
+"""What docs/pages/python.md shows runs from top to bottom, as a reader would."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from source import ROOT
 
-PAGE = ROOT / "docs" / "python.md"
+PAGE = ROOT / "docs" / "pages" / "python.md"
 
 
 def test_the_examples_of_the_python_page_run(capsys: pytest.CaptureFixture[str]) -> None:
