@@ -25,6 +25,7 @@ import vfl.linear.allowance
 import vfl.linear.coefficients
 import vfl.linear.halves
 import vfl.linear.logistic
+import vfl.linear.pairing
 import vfl.linear.residuals
 import vfl.linear.scoring
 import vfl.trees.boosting
@@ -48,6 +49,7 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     vfl.linear.logistic,
     vfl.linear.coefficients,
     vfl.linear.halves,
+    vfl.linear.pairing,
     vfl.linear.scoring,
     vfl.trees.boosting,
     vfl.trees.shown,

@@ -25,6 +25,7 @@ from parties.programs.trees.host import training as grow_as_host
 from parties.progress import Silent
 from vfl.linear.sigmoid import sigmoid
 from vfl.table.table import Categorical, Numeric, Table
+from vfl.wire.certificates import create_identity, fingerprint, save_identity
 from vfl.wire.memory import Transcript, run_in_memory
 
 JOB = """\
@@ -48,6 +49,16 @@ def job(more: str = "", allow: Iterable[str] = ()) -> Job:
     """Return the small job; `more`: sections as YAML."""
     text = f"{JOB}{more}\ngates: {{allow: [{', '.join(allow)}]}}\n"
     return validated(Job, parse(text, Path("job.yaml")))
+
+
+def pinned(agreed: Job, folder: Path) -> Job:
+    """Return the job with a certificate pinned for everybody, made in a folder."""
+    parties = {}
+    for name, own in agreed.parties.items():
+        identity = create_identity(name)
+        save_identity(identity, folder)
+        parties[name] = own.model_copy(update={"certificate": fingerprint(identity.certificate_pem)})
+    return agreed.model_copy(update={"parties": parties})
 
 
 def party(name: str, score: Path | None = None, bins: Wishes | None = None) -> Party:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from hostile import KEY, PRIVATE
+from hosts_runs import LOGITS, masked_scoring_roles, pairing_roles, residuals_roles, several_logistic_roles
 from numpy.typing import NDArray
 from protocol_tables import ARBITER, GUEST, HOST, PARTY, Roles, X, Y
 from seeded import Seeded
@@ -33,7 +34,7 @@ from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError
 from vfl.features import names, selected, split, woe
 from vfl.gates import Gates
-from vfl.linear import allowance, coefficients, halves, logistic, residuals, scoring
+from vfl.linear import allowance, coefficients, halves, logistic, pairing, residuals, scoring
 from vfl.linear.columns import Columns
 from vfl.trees import boosting, hidden, opening, shown
 from vfl.trees import scoring as tree_scoring
@@ -223,63 +224,6 @@ def allowance_roles() -> Roles:
     return roles
 
 
-def several_logistic_roles(
-    hosts: int = 3, y: NDArray[np.int8] = Y, *, rules: logistic.Rules = RULES
-) -> Roles:
-    """A joint fit of an intercept and one column of the guest with one column of each host."""
-    x = np.random.default_rng(7).normal(scale=0.4, size=(len(y), hosts + 1)).round(1)
-    peers = tuple(Peer(f"host{k + 1}") for k in range(hosts))
-    quotas = [Quota(99) for _ in range(hosts + 1)]
-    own = np.column_stack([np.ones(len(y)), x[:, 0]])
-    roles: Roles = {
-        "guest": logistic.guest(
-            Columns(own, np.array([0.0, 1.0]), np.zeros(2)),
-            y,
-            rules,
-            key=KEY,
-            rng=Seeded(20),
-            hosts=peers,
-            arbiter=ARBITER,
-            report=lambda *_: None,
-        ),
-        "arbiter": logistic.arbiter(PRIVATE, quotas, guest=GUEST, hosts=peers),
-    }
-    return roles | {
-        peer.name: logistic.host(
-            Columns(x[:, [k + 1]], np.ones(1), np.zeros(1)),
-            rules,
-            key=KEY,
-            rng=Seeded(21 + k),
-            guest=GUEST,
-            arbiter=ARBITER,
-            place=residuals.Place(k, hosts - 1 - k),
-        )
-        for k, peer in enumerate(peers)
-    }
-
-
-def residuals_roles(hosts: int = 2, rows: int = 50) -> Roles:
-    """The residuals of hosts whose logits are uniform in [-1, 2]."""
-    peers = tuple(Peer(f"host{k + 1}") for k in range(hosts))
-    guest = residuals.guest(
-        X[:rows, 0],
-        Y[:rows],
-        1e-2,
-        taylor=False,
-        key=KEY,
-        rng=Seeded(30),
-        hosts=peers,
-        report=lambda *_: None,
-    )
-    b = np.random.default_rng(9).uniform(-1, 2, (hosts, rows))
-    return {"guest": guest} | {
-        peer.name: residuals.host(
-            b[k], key=KEY, rng=Seeded(31 + k), guest=GUEST, place=residuals.Place(k, hosts - 1 - k)
-        )
-        for k, peer in enumerate(peers)
-    }
-
-
 def scoring_roles(logits: NDArray[np.float64] | None = None, *, exact: bool = False) -> Roles:
     """Four logits of the host."""
     b = np.array([-1.0, 0.02, 0.5, 3.0]) if logits is None else logits
@@ -308,7 +252,7 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
     logistic: (
         logistic_roles,
         lambda: logistic_roles(rules=logistic.Rules(1e-9, 1, taylor=True)),
-        lambda: several_logistic_roles(2, Y[:50], rules=logistic.Rules(1e-9, 1)),
+        lambda: several_logistic_roles(2),
     ),
     residuals: (residuals_roles, lambda: residuals_roles(1)),
     boosting: (
@@ -324,7 +268,8 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
     ),
     coefficients: (coefficients_roles,),
     halves: (halves_roles,),
-    scoring: (scoring_roles, lambda: scoring_roles(exact=True)),
+    pairing: (pairing_roles,),
+    scoring: (scoring_roles, lambda: scoring_roles(exact=True), lambda: masked_scoring_roles(LOGITS)),
 }
 """All protocols, and runs that between them take every branch of the ladder."""
 

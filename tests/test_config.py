@@ -163,7 +163,7 @@ def test_a_bad_value_is_told_in_plain_words_with_its_line(tmp_path: Path, extra:
         (
             "role: arbiter",
             "role: host",
-            "job.yaml:1: model: kind logistic takes one host, not 2: insurer, trustee",
+            "job.yaml:1: model: kind logistic needs an arbiter, and the job has none",
         ),
         (
             "  trustee: {role: arbiter}\n",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hostile import PRIVATE
-from protocol_runs import residuals_roles, several_logistic_roles
-from protocol_tables import X, Y
+from hosts_runs import ROWS, A, Y, residuals_roles, several_logistic_roles
 from seeded import Seeded
 from sklearn.linear_model import LogisticRegression
 
@@ -81,12 +80,12 @@ def test_eight_hosts_together_equal_the_pooled_fit() -> None:
 def test_residuals_are_those_of_the_sum_of_all_logits(hosts: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(residuals, "BLOCK", 20)
     run = run_in_memory(residuals_roles(hosts))
-    b = np.random.default_rng(9).uniform(-1, 2, (hosts, 50)).sum(axis=0)
+    b = np.random.default_rng(9).uniform(-1, 2, (hosts, ROWS)).sum(axis=0)
     for name in ("guest", f"host{hosts}"):
         r, _ = run.results[name]
         plain = [centred(v, PRIVATE.public.n) for v in PRIVATE.decrypt(r)]
         found = [decode(v, residuals.fraction(hosts)) for v in plain]
-        np.testing.assert_allclose(found, sigmoid(X[:50, 0] + b) - Y[:50], atol=1e-2)
+        np.testing.assert_allclose(found, sigmoid(A + b) - Y, atol=1e-2)
 
 
 def test_no_host_meets_a_plaintext_that_depends_on_another_but_the_width_of_ranges() -> None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hostile import INVALID, KEY, SHORT, Change, forged, tampered, with_ciphertexts
-from protocol_runs import logistic_roles, residuals_roles, several_logistic_roles
+from hosts_runs import residuals_roles, several_logistic_roles
+from protocol_runs import logistic_roles
 from protocol_tables import ROWS
 from seeded import Seeded
 

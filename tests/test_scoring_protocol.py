@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hostile import Change, tampered
+from hosts_runs import LOGITS, NAMES, masked_scoring_roles
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -20,7 +21,12 @@ logits = st.lists(st.floats(-40, 40), min_size=4, max_size=4).map(np.array)
 
 def numbers_told(run: Transcript) -> list[tuple[int, int]]:
     """How many numbers of how many bits the host's ledger counts."""
-    return [(entry["plain_numbers"], entry["plain_bits"]) for entry in run.ledgers["host"].as_json()]
+    return numbers_told_by(run, "host")
+
+
+def numbers_told_by(run: Transcript, host: str) -> list[tuple[int, int]]:
+    """The same of one of several."""
+    return [(entry["plain_numbers"], entry["plain_bits"]) for entry in run.ledgers[host].as_json()]
 
 
 @given(logits)
@@ -44,6 +50,48 @@ def test_logits_of_one_point_look_the_same_to_the_guest(b: NDArray[np.float64], 
     whole = np.rint(b / 0.05) * 0.05
     one, other = (run_in_memory(scoring_roles(v)).wire for v in (whole, whole + shift))
     assert one == other
+
+
+many_logits = st.lists(st.lists(st.floats(-40, 40), min_size=5, max_size=5), min_size=2, max_size=3).map(
+    np.array
+)
+
+
+@given(many_logits)
+def test_of_several_hosts_the_guest_gets_the_sum_of_their_points(b: NDArray[np.float64]) -> None:
+    run = run_in_memory(masked_scoring_roles(b))
+    np.testing.assert_allclose(run.results["guest"], 0.05 * np.rint(b / 0.05).sum(axis=0), atol=1e-9)
+    assert numbers_told_by(run, "host1") == [(5, 160)]
+
+
+@given(many_logits)
+def test_of_several_hosts_exact_logits_add_up_to_a_part_in_a_trillion(b: NDArray[np.float64]) -> None:
+    run = run_in_memory(masked_scoring_roles(b, exact=True))
+    np.testing.assert_allclose(run.results["guest"], b.sum(axis=0), rtol=0, atol=1e-11)
+    assert numbers_told_by(run, "host2") == [(5, 320)]
+
+
+def test_what_a_single_one_of_several_hosts_sends_is_uniform() -> None:
+    rows = 1 << 15
+    run = run_in_memory(masked_scoring_roles(np.zeros((2, rows))))
+    for name in NAMES[:2]:
+        (sent,) = (s.message.values for s in run.views[name])
+        bits = np.unpackbits(sent.values.view(np.uint8))
+        assert abs(bits.mean() - 0.5) < 5 * 0.5 / np.sqrt(64 * rows)
+        counts = np.bincount(sent.values.view(np.uint8), minlength=256)
+        assert ((counts - rows / 32) ** 2).sum() / (rows / 32) < 255 + 6 * np.sqrt(2 * 255)
+
+
+def test_hosts_whose_masks_do_not_cancel_are_named_together() -> None:
+    roles = masked_scoring_roles(LOGITS)
+    other = masked_scoring_roles(LOGITS[:2])
+    other.pop("guest").close()
+    other["host1"].close()
+    roles["host2"].close()
+    with pytest.raises(
+        ProtocolError, match="host1 or host2 or host3: sent masked logits that add up to none"
+    ):
+        run_in_memory(roles | {"host2": other["host2"]})
 
 
 CHEATS: dict[str, tuple[bool, Change, str]] = {

@@ -108,8 +108,8 @@ class Job(Section):
         examples=["Probability of default of common customers, for credit decisions."],
     )
     parties: dict[PartyName, JobParty] = Field(
-        description="The parties by name (a-z, 0-9 and _): one guest, one arbiter, and the hosts; "
-        "logistic regression takes one host, and trees do without an arbiter: the guest then has the key.",
+        description="The parties by name (a-z, 0-9 and _): one guest, one arbiter, and one to eight hosts. "
+        "Trees do without an arbiter: the guest then has the key.",
         examples=[{"bank": {"role": "guest"}, "insurer": {"role": "host"}, "trustee": {"role": "arbiter"}}],
     )
     alignment: AlignmentRules = Field(default=AlignmentRules(), description="How customers are matched.")

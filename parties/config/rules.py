@@ -69,8 +69,6 @@ class LogisticRules(Section):
 
     def check_parties(self, hosts: tuple[str, ...], arbiters: tuple[str, ...]) -> None:
         """Raise ValueError unless these hosts and arbiters can fit the model."""
-        if len(hosts) > 1:
-            raise ValueError(f"kind {self.kind} takes one host, not {len(hosts)}: {', '.join(hosts)}")
         if not arbiters:
             raise ValueError(f"kind {self.kind} needs an arbiter, and the job has none")
 

@@ -23,14 +23,13 @@ from typing import Literal, Self
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, ValidationError
 
 from parties.config.job import Job, Role
 from parties.config.schema import Section
 from parties.programs.files import publish
 from vfl.errors import ConfigError, ContractError
-from vfl.wire.certificates import Identity, fingerprint_of, parse_certificate
+from vfl.wire.certificates import Identity, fingerprint_of, parse_certificate, signature
 
 MAX_BYTES = 16 << 10
 """Bytes of the longest document that is read."""
@@ -144,15 +143,13 @@ class Approval(Section):
 
 def signature_of(identity: Identity, data: bytes) -> str:
     """Return base64 of a party's signature."""
-    key = load_pem_private_key(identity.key_pem, password=None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    return base64.b64encode(key.sign(data, ec.ECDSA(hashes.SHA256()))).decode("ascii")
+    return base64.b64encode(signature(identity, data)).decode("ascii")
 
 
-def signature_holds(key: ec.EllipticCurvePublicKey, signature: str, data: bytes) -> bool:
+def signature_holds(key: ec.EllipticCurvePublicKey, signed: str, data: bytes) -> bool:
     """Tell whether a signature is that of a key's owner under these bytes."""
     try:
-        key.verify(base64.b64decode(signature, validate=True), data, ec.ECDSA(hashes.SHA256()))
+        key.verify(base64.b64decode(signed, validate=True), data, ec.ECDSA(hashes.SHA256()))
     except (InvalidSignature, ValueError):
         return False
     return True

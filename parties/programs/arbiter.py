@@ -43,7 +43,13 @@ async def training(run: Run) -> None:
         await opening.arbiter(private, quota, guest=run.guest, steps=run.steps)
         return
     if run.job.features.kind == "woe":
-        await run.step("woe", lambda: woe.arbiter(private, quota, guest=run.guest), as_it_is, as_it_is)
+        for host in run.hosts:
+            await run.step(
+                f"woe of {host.name}",
+                lambda: woe.arbiter(private, quota, guest=run.guest),
+                as_it_is,
+                as_it_is,
+            )
     shapes = await run.step(
         "allowance",
         lambda: allowance.arbiter(guest=run.guest, hosts=run.hosts),
@@ -51,7 +57,7 @@ async def training(run: Run) -> None:
         lambda kept: [Shape(*pair) for pair in kept],
     )
     quotas = [_quota(run, shape, private.public.n) for shape in shapes]
-    await logistic.arbiter(private, quotas, guest=run.guest, hosts=(run.host,), steps=run.steps)
+    await logistic.arbiter(private, quotas, guest=run.guest, hosts=run.hosts, steps=run.steps)
 
 
 def _quota(run: Run, shape: Shape, n: int) -> Quota:

@@ -11,12 +11,13 @@ from parties.programs.limits import check_values, check_width
 from parties.programs.model import Features, columns_of, numbered
 from parties.programs.run import Run, as_it_is
 from vfl.crypto.paillier import PublicKey
-from vfl.features import selected, woe
+from vfl.features import names, selected, woe
 from vfl.stats.binned import Bins, IndicatorColumns, WoeColumns
 from vfl.stats.binning import Wishes
 from vfl.stats.counted import CountedBins
 from vfl.stats.merging import Limits
 from vfl.stats.standard import Standardiser
+from vfl.wire.flow import Peer
 
 Counted = dict[str, CountedBins]
 
@@ -36,26 +37,59 @@ def guest_features(run: Run, common: Common) -> tuple[Features, dict[str, Any]]:
     return _woe_columns(run, counted)
 
 
-async def host_values(run: Run, common: Common, key: PublicKey, named: tuple[str, ...]) -> dict[str, float]:
-    """Return the information value of each of the host's columns, under its name or its number."""
-    y = common.training.label
+async def hosts_names(run: Run) -> dict[str, tuple[str, ...]]:
+    """Return the names of the hosts' columns by host, none where the contract keeps them secret."""
+    if run.job.disclosure.host_columns == "anonymous":
+        return {}
+
+    async def told() -> dict[str, tuple[str, ...]]:
+        return {host.name: await names.guest(host=host) for host in run.hosts}
+
+    def tuples(kept: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
+        return {host: tuple(columns) for host, columns in kept.items()}
+
+    return await run.step("names", told, as_it_is, tuples)
+
+
+async def hosts_values(
+    run: Run, common: Common, key: PublicKey, named: dict[str, tuple[str, ...]]
+) -> dict[str, float]:
+    """Return the information value of each column of each host, under its name or its number.
+
+    `named`: the names of hosts' columns, where they are told.
+    """
+    values: dict[str, float] = {}
+    for host in run.hosts:
+        found = await _values_of(run, common, key, host)
+        labels = tuple(f"{host.name} column {j + 1}" for j in range(len(found)))
+        if host.name in named:
+            if len(named[host.name]) != len(found):
+                raise host.blame(f"named {len(named[host.name])} columns and binned {len(found)}")
+            labels = named[host.name]
+            if len(run.hosts) > 1:
+                labels = tuple(f"{host.name}: {name}" for name in labels)
+        values |= dict(zip(labels, found, strict=True))
+    return values
+
+
+async def _values_of(run: Run, common: Common, key: PublicKey, host: Peer) -> list[float]:
+    y, told = common.training.label, run.job.disclosure.woe_to_host
     assert y is not None
-    told = run.job.disclosure.woe_to_host
-    found = await run.step(
-        "woe",
+    found: list[float] = await run.step(
+        f"woe of {host.name}",
         lambda: woe.guest(
-            y, told=told, key=key, rng=run.rng, gates=run.gates, host=run.host, arbiter=run.arbiter
+            y, told=told, key=key, rng=run.rng, gates=run.gates, host=host, arbiter=run.arbiter
         ),
         as_it_is,
         as_it_is,
     )
-    if named and len(named) != len(found):
-        raise run.host.blame(f"named {len(named)} columns and binned {len(found)}")
     if run.job.features.need_events:
         count = len(found)
-        found, _ = await run.step("selected", lambda: selected.guest(count, host=run.host), list, tuple)
-    labels = named or tuple(f"{run.host.name} column {j + 1}" for j in range(len(found)))
-    return dict(zip(labels, found, strict=True))
+        merged: tuple[list[float], list[bool]] = await run.step(
+            f"selected of {host.name}", lambda: selected.guest(count, host=host), list, tuple
+        )
+        return merged[0]
+    return found
 
 
 async def host_features(run: Run, common: Common, key: PublicKey) -> tuple[Features, dict[str, Any]]:

@@ -19,6 +19,7 @@ from parties.programs.consent import agreed_session, publish_results
 from parties.programs.earlier import Earlier
 from parties.programs.effort import Effort
 from parties.programs.links import Contacts
+from parties.programs.masking import hosts_logits
 from parties.programs.model import Calibration, Half, unseen
 from parties.programs.run import Run, load_kernels
 from parties.programs.trees import batches, warm
@@ -27,7 +28,7 @@ from parties.progress import Progress
 from parties.sources import batch_source, check_sink, keep_scores, read_training
 from parties.tracking import check_tracking, track
 from vfl.errors import VflError
-from vfl.linear import halves, scoring
+from vfl.linear import halves
 from vfl.linear.sigmoid import sigmoid
 from vfl.table.read import check_columns, write_scores
 from vfl.table.table import Table
@@ -165,12 +166,12 @@ def _scoring(run: Run, table: Table, half: Half | TreeHalf[GuestTrees]) -> Role[
 
 async def scoring_batch(run: Run, table: Table, half: Half) -> tuple[Table, Table, Vector]:
     """Return the common customers' rows, the others', and the logits of the joint model."""
-    await halves.guest(half.run, host=run.host)
+    for host in run.hosts:
+        await halves.guest(half.run, host=host)
     common, others = await match_guest(run, table, 1)
     for warning in unseen(half.levels, common):
         run.warn(warning)
-    one_point = run.scorecard.one_point
-    theirs = await scoring.guest(len(common), one_point=one_point, exact=run.exact, hosts=(run.host,))
+    theirs = await hosts_logits(run, len(common))
     calibration = half.calibration or Calibration()
     return common, others, calibration.apply(half.logit(common) + theirs)
 

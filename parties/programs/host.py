@@ -17,6 +17,7 @@ from parties.programs.alignment import Common, align_host, match_host, measured_
 from parties.programs.consent import publish_results
 from parties.programs.effort import Effort
 from parties.programs.features import host_features
+from parties.programs.masking import send_logits
 from parties.programs.model import Half, columns_of, levels_in, numbered, unseen
 from parties.programs.precedents import check_earlier, check_guests_shape, mark_of
 from parties.programs.run import Run, as_it_is
@@ -29,7 +30,7 @@ from parties.progress import Progress
 from parties.sources import batch_source, read_training
 from vfl.crypto.paillier import PublicKey
 from vfl.features import names
-from vfl.linear import allowance, coefficients, halves, logistic, scoring
+from vfl.linear import allowance, coefficients, halves, logistic
 from vfl.linear.columns import Columns
 from vfl.table.read import check_columns
 from vfl.table.table import Table
@@ -127,7 +128,7 @@ async def training(run: Run, table: Table) -> Trained:
         facts["joint_coefficients"] = await _show_coefficients(run, half, tuple(table.columns))
     shown = measured_rows(run.job, common.train)
     if shown.any():
-        await _send_logits(run, (x @ fit.coefficients)[shown])
+        await send_logits(run, (x @ fit.coefficients)[shown])
     return Trained(half, facts)
 
 
@@ -151,6 +152,7 @@ async def _fit(
         rng=run.rng,
         guest=run.guest,
         arbiter=run.arbiter,
+        place=run.place,
         steps=run.steps,
     )
 
@@ -166,11 +168,6 @@ async def _show_coefficients(run: Run, half: Half, columns: tuple[str, ...]) -> 
     }
 
 
-async def _send_logits(run: Run, logits: np.ndarray[Any, np.dtype[np.float64]]) -> None:
-    one_point = run.scorecard.one_point
-    await scoring.host(logits, one_point=one_point, exact=run.exact, guest=run.guest)
-
-
 async def scoring_batch(run: Run, table: Table, model: Path) -> dict[str, Any]:
     """Answer with the host's part of each common customer's logit."""
     half = Half.load(model) if model.exists() else None
@@ -183,5 +180,5 @@ async def scoring_batch(run: Run, table: Table, model: Path) -> dict[str, Any]:
     common = await match_host(run, table, 1)
     for warning in unseen(half.levels, common):
         run.warn(warning)
-    await _send_logits(run, half.logit(common))
+    await send_logits(run, half.logit(common))
     return {"model": half.run, "scored": len(common)}

@@ -102,6 +102,12 @@ class Run:
         return host
 
     @property
+    def place(self) -> residuals.Place:
+        """Where this host stands among the hosts."""
+        before = self.job.hosts.index(self.party.party)
+        return residuals.Place(before, len(self.job.hosts) - before - 1)
+
+    @property
     def arbiter(self) -> Peer:
         """The party with the private key, in a job that has one."""
         assert self.job.arbiter is not None

@@ -12,15 +12,15 @@ from sklearn.linear_model import LogisticRegression
 
 from parties.programs.alignment import Common, align_guest, measured_rows
 from parties.programs.evaluation import Measured, calibrated
-from parties.programs.features import guest_features, host_values
+from parties.programs.features import guest_features, hosts_names, hosts_values
 from parties.programs.limits import check_events
+from parties.programs.masking import hosts_logits
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
 from parties.programs.precedents import check_earlier, check_hosts_shape
 from parties.programs.run import Run, as_it_is
 from parties.programs.trees_model import TreeHalf
 from vfl.crypto.paillier import PublicKey
-from vfl.features import names
-from vfl.linear import allowance, coefficients, logistic, scoring
+from vfl.linear import allowance, coefficients, logistic
 from vfl.linear.columns import Columns
 from vfl.table.read import check_columns
 from vfl.table.table import Table
@@ -75,11 +75,9 @@ async def training(run: Run, table: Table) -> Trained:
     run.progress.phase("binning" if run.job.features.kind == "woe" else "standardising")
     features, facts = guest_features(run, common)
     await check_earlier(run, common)
-    named: tuple[str, ...] = ()
-    if run.job.disclosure.host_columns == "named":
-        named = await run.step("names", lambda: names.guest(host=run.host), list, tuple)
+    named = await hosts_names(run)
     if run.job.features.kind == "woe":
-        facts["information_value"]["host"] = await host_values(run, common, key, named)
+        facts["information_value"]["host"] = await hosts_values(run, common, key, named)
     models = await _fit(run, common, features, key)
     levels = levels_in(common.training)
     for warning in unseen(levels, common.table):
@@ -118,7 +116,7 @@ async def _fit(run: Run, common: Common, features: Features, key: PublicKey) -> 
         run.fit_rules,
         key=key,
         rng=run.rng,
-        hosts=(run.host,),
+        hosts=run.hosts,
         arbiter=run.arbiter,
         report=lambda k, degree, part: run.progress.advance(part, f"gradient {k}, degree {degree}"),
         steps=run.steps,
@@ -131,21 +129,20 @@ async def _fit(run: Run, common: Common, features: Features, key: PublicKey) -> 
 async def _show_coefficients(
     run: Run, models: Models, features: Features, columns: tuple[str, ...]
 ) -> dict[str, dict[str, float]]:
-    """Show the host the guest's weights, under the names that the host's go by; return both halves."""
+    """Show each host the guest's weights, under the names that hosts' go by; return all parts."""
     anonymous = run.job.disclosure.host_columns == "anonymous"
     said = numbered(features.sources, columns) if anonymous else features.names
     shown = dict(zip(("intercept", *said), models.weights.values(), strict=True))
-    theirs = await coefficients.guest(shown, host=run.host)
-    return {run.guest.name: models.weights, run.host.name: theirs}
+    theirs = {host.name: await coefficients.guest(shown, host=host) for host in run.hosts}
+    return {run.guest.name: models.weights, **theirs}
 
 
 async def _measured(run: Run, common: Common, models: Models) -> Measured:
-    """Learn the host's logits of the rows that may be measured."""
+    """Learn the hosts' logits of the rows that may be measured."""
     rows = measured_rows(run.job, common.train)
     theirs = np.empty(0)
     if rows.any():
-        one_point = run.scorecard.one_point
-        theirs = await scoring.guest(int(rows.sum()), one_point=one_point, exact=run.exact, hosts=(run.host,))
+        theirs = await hosts_logits(run, int(rows.sum()))
     assert common.table.label is not None
     y, train = common.table.label[rows], common.train[rows]
     own = models.own[rows] @ models.fit.coefficients

@@ -49,7 +49,7 @@ from vfl.crypto.randomness import Randomness
 from vfl.linear import residuals
 from vfl.linear.columns import Columns
 from vfl.linear.lbfgs import Lbfgs
-from vfl.linear.residuals import ALONE, MAX_LOGIT, Place
+from vfl.linear.residuals import ALONE, MAX_LOGIT, Place, any_of
 from vfl.steps import FORGOTTEN, Steps
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
@@ -226,11 +226,6 @@ async def arbiter(
             await quota.answer(private, party=party)
         go_on = (await guest.receive(Verdict)).go_on
         steps.checkpoint(STEP, {"go_on": go_on, "left": [quota.left for quota in quotas]})
-
-
-def any_of(peers: tuple[Peer, ...]) -> Peer:
-    """Return who is to be named where what several peers made together is wrong."""
-    return Peer(" or ".join(peer.name for peer in peers))
 
 
 async def _products(count: int, host: Peer) -> Vector:

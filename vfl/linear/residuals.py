@@ -106,6 +106,11 @@ class Place:
 ALONE = Place()
 
 
+def any_of(peers: tuple[Peer, ...]) -> Peer:
+    """Return who is to be named where what several peers made together is wrong."""
+    return Peer(" or ".join(peer.name for peer in peers))
+
+
 def fraction(hosts: int) -> int:
     """Return the fractional bits of residuals: each host's factor has some, and the guest's."""
     return FRACTION * (hosts + 1)

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -94,6 +95,26 @@ def parse_certificate(pem: bytes, where: str) -> x509.Certificate:
     if not is_p256:
         raise ConfigError(where, "is not a certificate over an ECDSA P-256 key")
     return certificates[0]
+
+
+def signature(identity: Identity, data: bytes) -> bytes:
+    """Return a party's ECDSA signature over SHA-256 of these bytes: always the same one (RFC 6979)."""
+    key = load_pem_private_key(identity.key_pem, password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return key.sign(data, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+
+
+def is_signed(certificate: str, pin: str, data: bytes, signed: bytes) -> bool:
+    """Tell whether a signature over these bytes is that of the pinned certificate's owner."""
+    try:
+        parsed = parse_certificate(certificate.encode(), "certificate")
+        key = parsed.public_key()
+        if fingerprint_of(parsed) != pin or not isinstance(key, ec.EllipticCurvePublicKey):
+            return False
+        key.verify(signed, data, ec.ECDSA(hashes.SHA256()))
+    except (ConfigError, InvalidSignature):
+        return False
+    return True
 
 
 def trusted_pem(pem: bytes, party: str) -> bytes:

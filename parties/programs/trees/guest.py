@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from parties.programs.alignment import Common, align_guest, measured_rows
 from parties.programs.evaluation import Measured
+from parties.programs.features import hosts_names
 from parties.programs.keys import new_key
 from parties.programs.limits import check_events, check_leaves
 from parties.programs.model import Calibration, levels_in, unseen
 from parties.programs.precedents import check_earlier
-from parties.programs.run import Run, as_it_is
+from parties.programs.run import Run
 from parties.programs.training import Trained
 from parties.programs.trees import warm
 from parties.programs.trees.coding import fit_bins
@@ -23,7 +24,6 @@ from parties.programs.trees.growth import Counted, Growth, Heard
 from parties.programs.trees_model import TreeHalf
 from vfl.crypto.paillier import PublicKey
 from vfl.errors import ConfigError, DataError
-from vfl.features import names
 from vfl.table.read import check_columns
 from vfl.table.table import Table
 from vfl.trees import boosting, pooled, scoring, shown
@@ -77,7 +77,7 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
     await check_earlier(run, common)
     bins, codes = fit_bins(run, common, earlier.trees.bins if earlier else None)
     own = Own(codes, layout_of(bins))
-    shown = await _names(run)
+    shown = await hosts_names(run)
     levels = earlier.levels if earlier else levels_in(common.training)
     for warning in unseen(levels, common.table):
         run.warn(warning)
@@ -105,20 +105,6 @@ async def _key(run: Run) -> tuple[PublicKey, Opener]:
         return key, ByArbiter(key, run.rng, run.arbiter)
     private = await new_key(run, run.hosts)
     return run.public_key(private.public.n, run.guest), ByOwnKey(private)
-
-
-async def _names(run: Run) -> dict[str, tuple[str, ...]]:
-    """Return the names of the hosts' columns by host, where the contract shows them."""
-    if run.job.disclosure.host_columns == "anonymous":
-        return {}
-
-    async def told() -> dict[str, tuple[str, ...]]:
-        return {host.name: await names.guest(host=host) for host in run.hosts}
-
-    def tuples(kept: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
-        return {host: tuple(columns) for host, columns in kept.items()}
-
-    return await run.step("names", told, as_it_is, tuples)
 
 
 async def _grow(
