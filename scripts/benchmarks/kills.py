@@ -6,7 +6,9 @@
 
 Every party is a process of its own over loopback TLS.  One that is ended is started again at once:
 the guest by `vfl resume`, the others by `serve`.  Both halves of the model must come out byte for
-byte as those of the training that nobody disturbed, but for the run's name.
+byte as those of the training that nobody disturbed, but for the run's name; every ledger must count as
+many messages of each kind; and of its masked sums the trustee must have got no second version, which
+would be a mask used twice or drawn anew.
 
 Trees are made of exact sums, so any two trainings give the same.  A regression's last bits depend
 on the order of the rows, which alignment draws anew each time: all its trainings begin where one
@@ -16,6 +18,7 @@ was killed just after alignment.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import signal
 import sys
@@ -27,17 +30,36 @@ from typing import Any
 import numpy as np
 
 from scripts.benchmarks.staged.stage import PATIENCE, ROLES, Stage, cut_after_alignment, prepared
+from scripts.benchmarks.staged.traffic import lines_of
 
 SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM}
+MASKED = "MaskedSums"
 RESUMABLE = 7
 BEFORE = 0, 143, -signal.SIGTERM
 """Exit codes of a server and of a guest that were not in a run yet, and of one that had just begun."""
 
 
+def counted(stage: Stage) -> dict[str, dict[str, int]]:
+    """Return how many messages of each kind each party's ledger counts, having compared masked sums."""
+    counts: dict[str, dict[str, int]] = {}
+    for name in ROLES:
+        ledger = json.loads((stage.folder / name / "ledger.json").read_text())
+        counts[name] = {f"{e['to']} {e['message']}": e["messages"] for e in ledger}
+    lines = lines_of(stage.folder / "state" / "trustee" / "audit.jsonl")
+    for name in ("bank", "insurer"):
+        versions = {x.digest for x in lines if not x.sent and (x.peer, x.kind) == (name, MASKED)}
+        if len(versions) != counts[name].get(f"trustee {MASKED}", 0):
+            raise SystemExit(f"{name} sent {len(versions)} versions of its sums; see {stage.folder}")
+    return counts
+
+
 def trained(
     source: Path, folder: Path, moments: list[float], victims: list[str], how: signal.Signals
 ) -> tuple[dict[str, Any], float]:
-    """Train in a copy of the files, ending the victims at these moments; return models and seconds."""
+    """Train in a copy of the files, ending the victims at these moments.
+
+    Return both halves of the model with the messages counted, and the seconds.
+    """
     shutil.copytree(source, folder)
     stage = Stage(folder)
     begun = time.monotonic()
@@ -54,11 +76,12 @@ def trained(
                     stage.start(name, again=True)
         if not stage.done() and not stage.wait(PATIENCE):
             raise SystemExit(f"the training did not end within {PATIENCE:g} s; see {folder}")
-        return stage.models(), time.monotonic() - begun
+        seconds = time.monotonic() - begun
     finally:
         stage.stop()
         if traces := stage.traces():
             raise SystemExit(f"{traces[0]}; see {folder}")
+    return {"models": stage.models(), "messages": counted(stage)}, seconds
 
 
 def main() -> None:
