@@ -55,18 +55,20 @@ def counted(stage: Stage) -> dict[str, dict[str, int]]:
 
 def trained(
     source: Path, folder: Path, moments: list[float], victims: list[str], how: signal.Signals
-) -> tuple[dict[str, Any], float]:
+) -> tuple[dict[str, Any], float, bool]:
     """Train in a copy of the files, ending the victims at these moments.
 
-    Return both halves of the model with the messages counted, and the seconds.
+    Return both halves of the model with the messages counted, the seconds, and whether it was still
+    under way at every moment.
     """
     shutil.copytree(source, folder)
     stage = Stage(folder)
-    begun = time.monotonic()
+    begun, in_time = time.monotonic(), True
     stage.start_all(again=True)
     try:
         for moment in moments:
             if stage.wait(max(0.0, begun + moment - time.monotonic())):
+                in_time = False
                 break
             codes = {name: stage.end(name, how) for name in victims}
             if how is signal.SIGTERM and not {RESUMABLE, *BEFORE} >= set(codes.values()):
@@ -81,7 +83,7 @@ def trained(
         stage.stop()
         if traces := stage.traces():
             raise SystemExit(f"{traces[0]}; see {folder}")
-    return {"models": stage.models(), "messages": counted(stage)}, seconds
+    return {"models": stage.models(), "messages": counted(stage)}, seconds, in_time
 
 
 def main() -> None:
@@ -102,18 +104,19 @@ def main() -> None:
     source = prepared(temporary / "files", options.model, options.customers)
     if options.model == "logistic":
         cut_after_alignment(source)
-    wanted, seconds = trained(source, temporary / "alone", [], [], how)
+    wanted, seconds, _ = trained(source, temporary / "alone", [], [], how)
     print(f"{options.model}, {options.customers} customers: {seconds:.1f} s undisturbed", flush=True)
-    same = 0
-    for k in range(options.times):
-        victims = list(ROLES) if options.all else [list(ROLES)[k % 3]]
-        moment = draw.uniform(0.5, 0.9 * seconds)
-        got, took = trained(source, temporary / f"{k}", [moment], victims, how)
+    same = done = tried = 0
+    while done < options.times:
+        victims = list(ROLES) if options.all else [list(ROLES)[done % 3]]
+        moment, tried = draw.uniform(0.5, 0.9 * seconds), tried + 1
+        got, took, in_time = trained(source, temporary / f"{tried}", [moment], victims, how)
         seconds = min(seconds, took)  # the first one may have had to wait for the machine
-        same += got == wanted
-        told = "the same model" if got == wanted else "ANOTHER MODEL"
-        who = ", ".join(victims)
-        print(f"{k + 1:3}  {who} ended after {moment:5.1f} s: {told}, {took:.1f} s", flush=True)
+        if got != wanted or in_time:
+            done, same = done + 1, same + (got == wanted)
+            told = "the same model" if got == wanted else "ANOTHER MODEL"
+            who = ", ".join(victims)
+            print(f"{done:3}  {who} ended after {moment:5.1f} s: {told}, {took:.1f} s", flush=True)
     print(f"{same} of {options.times} ended with the same model, byte for byte")
     if same == options.times:
         shutil.rmtree(temporary)

@@ -145,6 +145,10 @@ class Journal:
         """Return once all is on disk, and what was to follow is done; raise what went wrong."""
         self._writer.settle()
 
+    def hurry(self) -> None:
+        """Write what waits now: nothing else will come soon."""
+        self._writer.hurry()
+
     def on_failure(self, tell: Callable[[Exception], None]) -> None:
         """Let somebody know at once, in another thread, when nothing more can be written."""
         self._writer.on_failure = tell

@@ -197,6 +197,8 @@ class Session:
         return step.open(data)
 
     def _taken(self, step: Receive) -> bytes:
+        if self._lasting:
+            self._lasting.journal.hurry()
         while True:
             try:
                 return self._links[step.sender].receive(self._timeout, step.kind.__name__)

@@ -15,6 +15,12 @@ from dataclasses import dataclass
 MOST_WAITING = 64 << 20
 """Bytes that wait before `put` does."""
 
+SMALL = 1 << 16
+"""Bytes of writes for which it is worth to wait for others that come at once."""
+
+MOMENT = 0.002
+"""Seconds for which small writes wait for others, unless somebody is in a hurry: a commit takes longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
@@ -36,6 +42,7 @@ class Writer:
         self._waiting: list[Write] = []
         self._held = 0
         self._busy = False
+        self._hurries = False
         self._ended = False
         self._failure: Exception | None = None
         self._thread: threading.Thread | None = None
@@ -53,8 +60,15 @@ class Writer:
                 self._thread.start()
             self._changed.notify_all()
 
+    def hurry(self) -> None:
+        """Write what waits now: nothing else will come soon."""
+        with self._changed:
+            self._hurries = bool(self._waiting)
+            self._changed.notify_all()
+
     def settle(self) -> None:
         """Return once all is written, and what follows is done; raise what went wrong."""
+        self.hurry()
         with self._changed:
             self._changed.wait_for(lambda: self._failure or self._ended or not (self._waiting or self._busy))
             self._raise_failure()
@@ -92,5 +106,7 @@ class Writer:
             self._busy = False
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._waiting or self._ended)
-            writes, self._waiting, self._held, self._busy = self._waiting, [], 0, True
+            self._changed.wait_for(lambda: self._hurries or self._ended or self._held > SMALL, MOMENT)
+            writes, self._waiting, self._held = self._waiting, [], 0
+            self._busy, self._hurries = True, False
             return writes
