@@ -16,7 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, TextIO
 
-from vfl.errors import PeerError, VflError
+from vfl.errors import PeerError, RefusedError, VflError
+from vfl.wire.frames import STOPPED
 
 START = 120.0
 """Seconds that a server has to listen; the first start on a machine compiles kernels."""
@@ -139,12 +140,12 @@ class Crew:
         if not self._failed():
             return
         deadline = time.monotonic() + PATIENCE
-        while all(code == PeerError.exit_code for code in self._failed().values()):
+        while all(self._blames_another(name, code) for name, code in self._failed().items()):
             if time.monotonic() > deadline:
                 break
             time.sleep(PULSE)
         failed = self._failed()
-        name = min(failed, key=lambda n: failed[n] == PeerError.exit_code)
+        name = min(failed, key=lambda n: self._blames_another(n, failed[n]))
         raise self._failure(name, failed[name])
 
     def _failed(self) -> dict[str, int]:
@@ -155,12 +156,21 @@ class Crew:
             if code is not None and (code != 0 or name in self._servers)
         }
 
-    def _failure(self, name: str, code: int) -> PartyFailedError:
+    def _blames_another(self, name: str, code: int) -> bool:
+        """Tell whether a process ended because another party did, or said why it stops."""
+        if code == RefusedError.exit_code:
+            said = self._said(name, _ERROR)
+            return bool(said) and STOPPED in said[-1]
+        return code == PeerError.exit_code
+
+    def _said(self, name: str, mark: str) -> list[str]:
         if name not in self._servers:
             self._join()  # what the guest said last may still be on its way to the log
         log = self._logs[name].read_text(encoding="utf-8", errors="replace").splitlines()
-        said = [line.removeprefix(_ERROR) for line in log if line.startswith(_ERROR)]
-        hints = [line.removeprefix(_HINT) for line in log if line.startswith(_HINT)]
+        return [line.removeprefix(mark) for line in log if line.startswith(mark)]
+
+    def _failure(self, name: str, code: int) -> PartyFailedError:
+        said, hints = self._said(name, _ERROR), self._said(name, _HINT)
         see = f"see {self._logs[name]}"
         if said:
             return PartyFailedError(name, code or 1, said[-1], hints[-1] if hints else see)

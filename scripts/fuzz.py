@@ -34,7 +34,12 @@ KINDS = [
     for kind in vars(protocol).values()
     if isinstance(kind, type) and issubclass(kind, Message) and kind.__module__ == protocol.__name__
 ]
-READERS: list[Callable[[bytes], object]] = [open_hello, open_abort, open_ack, lambda data: frames(data)]
+READERS: list[Callable[[bytes], object]] = [
+    open_hello,
+    lambda data: open_abort(data, "peer"),
+    open_ack,
+    lambda data: frames(data),
+]
 
 
 def frames(data: bytes) -> None:

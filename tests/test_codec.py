@@ -13,8 +13,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
+from vfl.errors import PeerError, RefusedError
 from vfl.wire.codec import MAX_HEADER, MAX_MESSAGE, WrongKindError, decode, encode
-from vfl.wire.frames import PART, Assembler, Hello, cut, hello_frame, open_abort, open_ack, open_hello
+from vfl.wire.frames import (
+    PART,
+    Assembler,
+    Hello,
+    abort_frame,
+    cut,
+    hello_frame,
+    open_abort,
+    open_ack,
+    open_hello,
+)
 from vfl.wire.message import Message, kind_name
 
 
@@ -250,7 +261,15 @@ def test_anything_but_a_hello_is_refused(frame):
 
 
 def test_a_reason_cannot_move_the_terminals_cursor():
-    assert open_abort(b"\x04bad\x1b[2J\nnews \xff") == "bad [2J news �"
+    told = open_abort(b"\x04\0bad\x1b[2J\nnews \xff", "host")
+    assert (type(told), str(told)) == (PeerError, "host: stopped the run: bad [2J news �")
+
+
+def test_who_stops_a_run_says_whether_that_was_agreed():
+    told = open_abort(abort_frame("no approval", forbidden=True), "host")
+    assert (type(told), told.exit_code) == (RefusedError, 5)
+    assert told.hint.startswith("see `vfl job status`")
+    assert open_abort(abort_frame("no table"), "host").exit_code == 4
 
 
 @given(samples, st.data())
@@ -289,4 +308,4 @@ def test_hellos_acks_and_frames_of_noise_are_refused(noise):
         for head in (b"", b"\x01", b"\x02", b"\x03", b"\x06"):
             with suppress(ValueError):
                 opening(head + noise)
-    assert open_abort(noise).isprintable()
+    assert str(open_abort(noise, "host")).isprintable()

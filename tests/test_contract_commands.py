@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from test_programs_bad_input import NAMES, Site, vfl
+from test_programs_bad_input import NAMES, Site, until, vfl
 
 from parties.config.job import Job
-from vfl.wire.certificates import fingerprint
+from parties.contract.approval import approve
+from vfl.wire.certificates import fingerprint, load_identity
 
 
 @pytest.fixture
@@ -136,4 +140,82 @@ def test_withdrawn_while_a_server_waits_the_guest_ends_with_exit_code_5(site: Si
     assert site.start("bank", "train", "job.yaml").wait(60) == 5
     assert "vfl: error: insurer: refuses the run: approval of insurer: was withdrawn on" in site.log("bank")
     assert insurer.wait(60) == 5
+    assert vfl("audit", "verify", str(site.folder / "state")) == 0
+
+
+def signed(site: Site, name: str, **terms: Any) -> None:
+    """Sign the job for a party, on terms that the command would not take as well."""
+    identity = load_identity(name, site.folder / f"{name}.key", site.folder / f"{name}.crt")
+    approve(Job.load(site.folder / "job.yaml"), identity, site.folder / "approvals", **terms)
+
+
+def trained(site: Site) -> tuple[int, str]:
+    """Train with the servers that wait; return the exit code, and what the bank was told."""
+    before = len(site.log("bank")) if (site.folder / "bank.log").exists() else 0
+    code = site.start("bank", "train", "job.yaml").wait(60)
+    return code, site.log("bank")[before:]
+
+
+def test_a_contract_that_does_not_hold_ends_the_guests_command_with_exit_code_5(site: Site) -> None:
+    """One pair of servers throughout: they refuse, and wait for the next run."""
+    site.approve()
+    for name in ("trustee", "insurer"):
+        site.serve(name)
+    site.settle("bank")
+    documents = site.folder / "approvals" / Job.load(site.folder / "job.yaml").job
+    mend = "vfl: hint: the party gives a new one: vfl approve"
+
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    signed(site, "insurer", expires=yesterday)
+    code, said = trained(site)
+    assert (code, f"insurer: refuses the run: approval of insurer: expired on {yesterday}" in said) == (
+        5,
+        True,
+    )
+    signed(site, "insurer")
+    signed(site, "bank", expires=yesterday)
+    code, said = trained(site)
+    assert code == 5 and f"vfl: error: approval of bank: expired on {yesterday}\n{mend}" in said
+
+    site.approve()
+    (documents / "trustee.json").unlink()
+    code, said = trained(site)
+    assert code == 5 and "trustee has not approved this contract" in said
+
+    site.approve()
+    signed(site, "trustee", runs=1)
+    assert trained(site)[0] == 0
+    code, said = trained(site)
+    assert code == 5 and "approval of trustee: has been used for its one run" in said
+
+    site.approve()
+    with (site.folder / "job.yaml").open("a") as file:
+        file.write("scorecard: {pdo: 40}\n")
+    site.approve()
+    code, said = trained(site)
+    assert code == 5 and "contract" in said
+    assert vfl("audit", "verify", str(site.folder / "state")) == 0
+
+
+def test_withdrawn_while_a_run_is_under_way_it_ends_with_exit_code_5(site: Site) -> None:
+    job = site.folder / "job.yaml"
+    job.write_text(
+        job.read_text().replace("tolerance: 0.01, max_iter: 12", "tolerance: 1.0e-9, max_iter: 40")
+    )
+    site.approve()
+    trustee = site.serve("trustee")
+    site.serve("insurer")
+    site.settle("bank")
+    bank = site.start("bank", "train", "job.yaml")
+    until(lambda: "vfl: fitting" in site.log("bank") or bank.poll() is not None)
+    trustee.send_signal(signal.SIGSTOP)
+    try:
+        assert bank.poll() is None
+        assert vfl("job", "revoke", *files(site, "insurer")) == 0
+    finally:
+        trustee.send_signal(signal.SIGCONT)
+    code = bank.wait(60)
+    assert code == 5, site.log("bank") + site.log("insurer") + site.log("trustee")
+    assert "stopped the run: approval of insurer: was withdrawn on" in site.log("bank")
+    assert not (site.folder / "bank" / "model.json").exists()
     assert vfl("audit", "verify", str(site.folder / "state")) == 0

@@ -6,6 +6,7 @@
     +-- PeerError               4   the far end is absent, silent or gone
     |   +-- ProtocolError       4   the far end broke the protocol
     |   +-- LostError           4   the connection broke: it may be made again
+    |   +-- RefusedError        5   the far end stopped the run: what was agreed forbids it there
     +-- ContractError           5   what was agreed forbids this (gates, policies, hashes)
     +-- SecurityError           6   a key, a certificate or a ciphertext is not what it must be
     +-- PausedError             7   the run stands still and can be resumed
@@ -58,6 +59,15 @@ class ProtocolError(PeerError):
 
 class LostError(PeerError):
     """The connection to a peer broke, without a word from it."""
+
+
+class RefusedError(PeerError):
+    """A peer stopped the run because the contract, its policy or a gate forbids it."""
+
+    exit_code = 5
+
+    def __init__(self, peer: str, what: str) -> None:
+        super().__init__(peer, what, "see `vfl job status`, and what was agreed: `vfl job show`")
 
 
 class ContractError(VflError):

@@ -16,7 +16,7 @@ from parties.programs.run import Run
 from vfl.wire.certificates import load_identity
 from vfl.wire.flow import Peer
 from vfl.wire.lasting import Lasting
-from vfl.wire.network import Link, Session, public_reason
+from vfl.wire.network import Link, Session, forbidden, public_reason
 
 STEP = "agreement"
 
@@ -38,7 +38,7 @@ def agreed_session(
         overseer = Overseer(mandate, AuditLog.of(party, identity), resumed=resumed)
     except Exception as error:
         for link in links.values():
-            link.abort(public_reason(error))
+            link.abort(public_reason(error), forbidden=forbidden(error))
         raise
     session = Session(
         links,

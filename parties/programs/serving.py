@@ -19,7 +19,7 @@ from parties.progress import Progress
 from vfl.errors import PausedError
 from vfl.wire.flow import Peer
 from vfl.wire.journal import Journal
-from vfl.wire.network import Link, Listener, Session, public_reason
+from vfl.wire.network import Link, Listener, Session, forbidden, public_reason
 
 Complain = Callable[[Exception], None]
 TakePart = Callable[[Run, Session], None]
@@ -114,7 +114,7 @@ class _Server:
             link.drop()  # the guest calls again
             raise
         except Exception as error:
-            link.abort(public_reason(error))
+            link.abort(public_reason(error), forbidden=forbidden(error))
             raise
 
     def go_on(self, run: str, link: Link | None = None) -> None:
@@ -130,7 +130,7 @@ class _Server:
                 links[name] = contacts.meet(name, hello.run, hello.task, self.listener)
         except Exception as error:
             for met in links.values():
-                met.abort(public_reason(error))
+                met.abort(public_reason(error), forbidden=forbidden(error))
             raise
         if hello.task == "train":
             self._train(lasting.begin(contacts, self.out, hello.run, self.table), links)

@@ -13,7 +13,6 @@ from vfl.errors import (
     ConfigError,
     ContractError,
     LostError,
-    PeerError,
     ProtocolError,
     SecurityError,
     VflError,
@@ -136,7 +135,7 @@ def _first(stream: Iterator[bytes], peer: str, address: str) -> Hello:
     try:
         frame = next(stream)
         if kind_of(frame) is Kind.ABORT:
-            raise PeerError(peer, f"stopped the run: {open_abort(frame)}")
+            raise open_abort(frame, peer)
         return open_hello(frame)
     except ValueError as error:
         raise ProtocolError(peer, f"sent a malformed frame: {error}") from None

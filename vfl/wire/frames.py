@@ -6,11 +6,11 @@
     1      hello  msgpack [format, contract, run, task, party, have]  the first frame of either side
     2      part   u32 length of the whole message | bytes       all parts are equally long
     3      end    u32 length of the whole message | bytes       the rest; completes the message
-    4      abort  why, UTF-8                                    the run is over, whatever is under way
+    4      abort  u8 1 if by what was agreed, else 0 | why, UTF-8     the run is over, whatever is under way
     5      bye    nothing                                       the sender has said all it had to say
     6      ack    u64 count                                     the sender has so many messages for good
 
-Integers are big-endian and `format` is 2.  `have` is how many messages of this run its sender has
+Integers are big-endian and `format` is 3.  `have` is how many messages of this run its sender has
 taken already: the other side begins with the next.  A message of n bytes is floor((n - 1) / PART)
 parts of exactly PART bytes and an end that holds the rest, so a receiver knows from the first of
 them how much will come and refuses more than `codec.MAX_MESSAGE` before it keeps a byte; short
@@ -29,6 +29,7 @@ from enum import IntEnum
 
 import msgpack
 
+from vfl.errors import PeerError, RefusedError
 from vfl.wire.codec import MAX_MESSAGE
 
 MAX_FRAME = 1 << 20
@@ -37,8 +38,11 @@ MAX_FRAME = 1 << 20
 MAX_HELLO = 4096
 """Bytes of the largest hello or abort."""
 
-FORMAT = 2
+FORMAT = 3
 """The format that this file describes."""
+
+STOPPED = "stopped the run"
+"""What is said of a peer that did."""
 
 _HEAD = struct.Struct(">BI")
 _ACK = struct.Struct(">BQ")
@@ -97,14 +101,15 @@ def open_hello(frame: bytes) -> Hello:
     return Hello(contract, run, task, party, have)
 
 
-def abort_frame(reason: str) -> bytes:
-    """Return the frame that stops a run; a long reason is cut."""
-    return bytes([Kind.ABORT]) + reason.encode()[: MAX_HELLO - 1]
+def abort_frame(reason: str, *, forbidden: bool = False) -> bytes:
+    """Return the frame that stops a run; a long reason is cut.  `forbidden`: by what was agreed."""
+    return bytes([Kind.ABORT, forbidden]) + reason.encode()[: MAX_HELLO - 2]
 
 
-def open_abort(frame: bytes) -> str:
-    """Return the reason of an abort as one printable line."""
-    return printable(frame[1:MAX_HELLO].decode(errors="replace"))
+def open_abort(frame: bytes, peer: str) -> PeerError:
+    """Return the error that an abort is to whom it reaches, with the peer's reason as one printable line."""
+    what = f"{STOPPED}: {printable(frame[2:MAX_HELLO].decode(errors='replace'))}"
+    return RefusedError(peer, what) if frame[1:2] == b"\1" else PeerError(peer, what)
 
 
 def ack_frame(count: int) -> bytes:

@@ -146,13 +146,16 @@ class Link:
         self._outbox.break_off()
         self._hang_up()
 
-    def abort(self, reason: str) -> None:
-        """Tell the peer that the run is over and why; return once it knows, soon in any case."""
+    def abort(self, reason: str, *, forbidden: bool = False) -> None:
+        """Tell the peer that the run is over and why; return once it knows, soon in any case.
+
+        `forbidden`: because of what was agreed.
+        """
         with self._changed:
             self._told = self._closing = True
             self._error = self._error or PeerError(self.peer, f"was told to stop: {reason}")
             self._changed.notify_all()
-        self._outbox.break_off(abort_frame(reason))
+        self._outbox.break_off(abort_frame(reason, forbidden=forbidden))
         if not self._over.wait(ABORT_PATIENCE):
             self._hang_up()
 
@@ -245,7 +248,7 @@ class Link:
             if kind is Kind.HELLO or self._left or not self.answered:
                 raise ValueError("a frame out of turn")
             if kind is Kind.ABORT:
-                self._lose(PeerError(self.peer, f"stopped the run: {open_abort(frame)}"))
+                self._lose(open_abort(frame, self.peer))
             elif kind is Kind.ACK:
                 self.acknowledged = max(self.acknowledged, open_ack(frame))
             elif kind is Kind.BYE:

@@ -144,7 +144,7 @@ class Listener:
     def _refuse(self, caller: _Caller, contract: str) -> None:
         self._refused[caller.link.peer] = caller.link.hello.contract
         caller.outbox.put(self._answer(caller, contract), 0)
-        caller.outbox.finish(abort_frame("the contracts differ"))
+        caller.outbox.finish(abort_frame("the contracts differ", forbidden=True))
 
     def _answer(self, caller: _Caller, contract: str, have: int = 0) -> bytes:
         hello = caller.link.hello

@@ -13,7 +13,7 @@ from vfl.wire.frames import Hello
 from vfl.wire.greeting import Greeting, greet
 from vfl.wire.link import Link
 from vfl.wire.listener import Listener
-from vfl.wire.session import PhaseCost, Session, Witness, public_reason
+from vfl.wire.session import PhaseCost, Session, Witness, forbidden, public_reason
 
 __all__ = [
     "Greeting",
@@ -24,6 +24,7 @@ __all__ = [
     "Session",
     "Witness",
     "dial",
+    "forbidden",
     "greet",
     "presented",
     "public_reason",

@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
-from vfl.errors import ConfigError, DataError, LostError, PausedError, PeerError, ProtocolError, VflError
+from vfl.errors import (
+    ConfigError,
+    ContractError,
+    DataError,
+    LostError,
+    PausedError,
+    PeerError,
+    ProtocolError,
+    RefusedError,
+    VflError,
+)
 from vfl.wire.codec import encode
 from vfl.wire.flow import Receive, Role, Send
 from vfl.wire.lasting import Lasting
@@ -240,7 +250,12 @@ class Session:
             if self._lasting and pauses:
                 link.drop()
             else:
-                link.abort(public_reason(error))
+                link.abort(public_reason(error), forbidden=forbidden(error))
+
+
+def forbidden(error: BaseException) -> bool:
+    """Tell whether an error is what was agreed, here or at a peer."""
+    return isinstance(error, ContractError | RefusedError)
 
 
 def public_reason(error: BaseException) -> str:
