@@ -74,15 +74,27 @@ def test_the_error_of_rounding_is_uniform_and_does_not_depend_on_the_sum() -> No
         assert kstest(errors, "uniform").pvalue > 1e-3
 
 
-@pytest.mark.parametrize("value", [0, MOST, -MOST], ids=["0", "large", "small"])
-def test_what_is_seen_of_a_rounded_sum_is_uniform_whatever_the_sum(value: int) -> None:
+class HalfAsLong(Seeded):
+    """Masks of half the bits."""
+
+    def below(self, bound: int) -> int:
+        return super().below(bound >> bound.bit_length() // 2)
+
+
+def seen(value: int, kind: type[Seeded]) -> list[float]:
+    """Return what is seen of one sum under many masks, as parts of the masks' range."""
     masking = rounded(4)
-    seen = [
+    return [
         m / (1 << (BITS + HIDING))
         for seed in range(150)
-        for m in masking.packing.unpack(masked(masking, [value] * 4, masking.draw(Seeded(seed))))
+        for m in masking.packing.unpack(masked(masking, [value] * 4, masking.draw(kind(seed))))
     ]
-    assert kstest(seen, "uniform").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("value", [0, MOST, -MOST], ids=["0", "large", "small"])
+def test_what_is_seen_of_a_rounded_sum_is_uniform_whatever_the_sum(value: int) -> None:
+    assert kstest(seen(value, Seeded), "uniform").pvalue > 1e-3
+    assert kstest(seen(value, HalfAsLong), "uniform").pvalue < 1e-9
     assert math.log2((1 << (BITS - 1)) / (1 << (BITS + HIDING))) <= -HIDING
 
 

@@ -7,12 +7,15 @@ batches drawn anew in each pass supply such equations, and so do tables with har
 columns.  (Residue reconstruction: Tan et al., "Residue-based label protection mechanisms in vertical
 logistic regression", 2022; accumulation over batches: Hu et al., "Is vertical logistic regression
 privacy-preserving?", 2022.)
-What stops it: batches are whole, so that a pass adds no equation; the gate few_rows.
+What stops it: batches are whole, so that a pass adds no equation; the gate few_rows, which counts the columns
+of all runs.
 Pass: AUC on the labels <= .60 from the full transcript where the host's columns say nothing of them,
 and no more than a regression on these columns where they do.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +24,9 @@ from scipy.special import expit
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
-from vfl.gates import SPREAD_PER_COLUMN
+from parties.programs.earlier import Earlier, with_columns
+from vfl.errors import ContractError
+from vfl.gates import SPREAD_PER_COLUMN, Gates
 from vfl.linear.logistic import Rules
 
 WHOLE = Rules(tolerance=1e-5, max_iter=8)
@@ -109,6 +114,35 @@ def test_columns_that_say_something_yield_what_they_say_and_no_more() -> None:
     )
     assert own > 0.7
     assert got <= own + 0.005
+
+
+# --- runs ---
+
+
+def test_new_columns_in_every_run_give_all_labels_away_and_are_refused_from_the_second_on(
+    tmp_path: Path,
+) -> None:
+    many = portfolio(120, own=2, theirs=120, seed=4)
+    runs = [Portfolio(many.own, many.theirs[:, k : k + 12], many.y, many.start) for k in range(0, 120, 12)]
+    sums = np.concatenate([fit(people, ONE).host.seen[0].sums for people in runs])
+    undefended = label_auc(many.y, -residuals(many.theirs, sums))
+    earlier, ids = Earlier(tmp_path), np.array([f"c{k}" for k in range(120)], object)
+    refused = []
+    for k, people in enumerate(runs):
+        columns = {"host": {str(earlier.mark(ids, people.theirs)): 12}}
+        record = with_columns(earlier.record(f"run {k}", ids, many.y), columns)
+        try:
+            earlier.check_columns(record, "host", Gates(frozenset()))
+            earlier.keep(record)
+        except ContractError:
+            refused.append(k)
+    report(
+        "labels from ten runs with new columns each (AUC)",
+        f"{undefended:.3f}",
+        f"{len(refused)} runs refused",
+    )
+    assert undefended == 1.0
+    assert refused == list(range(1, 10))
 
 
 # --- batches ---
