@@ -36,7 +36,7 @@ GATES = ["small_bins", "few_rows", "few_events", "many_leaves"]
         "model: {kind: trees, n_estimators: 3, max_depth: 3, first_tree: all, max_bin: 8}",
         "model: {kind: trees, n_estimators: 3, max_depth: 3, first_tree: all, max_bin: 8, node_rows: hidden}",
     ],
-    ids=["regression", "trees", "hidden rows"],
+    ids=["regression", "trees", "hidden"],
 )
 def test_the_ciphertexts_foretold_are_those_that_a_run_sends(sections: str) -> None:
     agreed = job(sections, GATES)
@@ -77,6 +77,22 @@ def test_parties_apart_work_at_the_same_time_where_a_protocol_lets_them() -> Non
     assert fit.apart(SECOND, FREE) == max(guest, host) + fit.arbiter.seconds(SECOND)
     (grow,) = [phase for phase in phases(TREES) if phase.name == "trees"]
     assert grow.apart(SECOND, FREE) == pytest.approx(grow.together(SECOND))
+
+
+def test_batches_too_small_for_a_table_of_powers_are_counted_apart() -> None:
+    for shape in (REGRESSION, TREES):
+        small, large = (sum(p.guest.few for p in phases(replace(shape, rows=n))) for n in (1023, 1024))
+        assert small >= 1023 and large == 0
+
+
+def test_a_second_host_costs_what_its_share_of_the_powers_does() -> None:
+    two = replace(REGRESSION, hosts=REGRESSION.hosts * 2)
+    (one,), (first, second) = (
+        next(p for p in phases(shape) if p.name == "regression").hosts for shape in (REGRESSION, two)
+    )
+    assert first.encrypt == one.encrypt and second.rerandomise >= 800 * 12
+    assert second.power == 800 * (3 + 10 + 21) and first.power == 0
+    assert [p.name for p in phases(two)] == [p.name for p in phases(REGRESSION)]
 
 
 def test_a_slow_line_and_a_far_one_are_felt() -> None:

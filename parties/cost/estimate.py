@@ -92,8 +92,7 @@ def model_of(job: Job) -> Regression | Forest:
         grown = rules.n_estimators - (rules.first_tree == "guest" and not rules.warm_start)
         share = rules.subsample if rules.top_rate is None else rules.top_rate + (rules.other_rate or 0.0)
         share *= 1 - rules.validation_share
-        hides_rows = rules.node_rows == "hidden"
-        return Forest(grown, rules.max_depth, share, job.arbiter is None, hides_rows)
+        return Forest(grown, rules.max_depth, share, job.arbiter is None, rules.node_rows == "hidden")
     if job.logistic.sigmoid == "taylor":
         return Regression((1,) * expected_gradients(job.logistic.tolerance), job.features.kind == "woe")
     most = min(expected_gradients(job.logistic.tolerance), job.logistic.max_iter)

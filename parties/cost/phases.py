@@ -2,16 +2,18 @@
 
 n rows train; a party p has d_p columns of B_p slots in all; W bytes are a ciphertext.
 
-    start, key   a run's beginning and end; a key pair, and the table of powers that each party makes of it.
+    start        a run's beginning and end.
+    key          a key pair, and the table of powers that each party makes of it.
     alignment    every id is hashed and raised once and raised again at the other side; 74 bytes an id and 8
                  a common one (psi/ecdh.py).  H hosts: each of the H + 1 lists visits all (psi/several.py).
     woe          n encryptions of labels, n d_h additions by bin, B_h packed (vfl/features/woe.py).
-    regression   a gradient of degree q: the host encrypts n q powers, the guest forms n products of q and
-                 re-randomises them, each party adds n d_p by bin, or n d_p terms (vfl/linear/logistic.py).
+    regression   a gradient of degree q: the first host encrypts n q powers, each further one makes its own of
+                 them by n q (q + 1) / 2 products (vfl/linear/relay.py), the guest forms n products of q and
+                 re-randomises them, each party adds n d_p by bin, or n d_p terms (vfl/linear/residuals.py).
     trees        a tree: the guest encrypts n; a host adds n d_h by bin for the root, and about n d_h / 3
                  for every level below it, the smaller children; 2^(depth - 1) nodes of B_h sums are
-                 packed, re-randomised, masked and opened (vfl/trees/boosting.py).  Where hosts see no rows,
-                 all n are encrypted and added for every level (vfl/trees/hidden.py).
+                 packed, re-randomised, masked and opened (vfl/trees/boosting.py).  Where hosts see
+                 no rows, n are encrypted and n d_h added for every level (vfl/trees/hidden.py).
 
 Not counted: what grows with rows and is not under encryption: tables read, bins, fits of the guest alone.
 """
@@ -29,6 +31,9 @@ NOTHING = Work()
 
 POINT = 32
 """Bytes of a group element."""
+
+BATCH = 1024
+"""Rows of a batch from which a table of powers pays."""
 
 SMALLER = 1 / 3
 """Share of a level's rows that are in the smaller children: half at most, a third on credit data."""
@@ -76,6 +81,7 @@ class Phase:
 
 def phases(shape: Shape) -> Iterator[Phase]:
     """Yield the phases of a training."""
+    yield Phase("start", Work(start=1), tuple(NOTHING for _ in shape.hosts))
     yield key(shape)
     yield alignment(shape)
     if isinstance(shape.model, Regression):
@@ -90,10 +96,8 @@ def key(shape: Shape) -> Phase:
     """Return the work of making a key and of what every party prepares from it."""
     table, pair = Work(table=1, turn=1), Work(key=1)
     by_guest = isinstance(shape.model, Forest) and shape.model.guest_decrypts
-    guest = table + Work(start=1) + (pair if by_guest else NOTHING)
-    return Phase(
-        "start and key", guest, (table,) * len(shape.hosts), NOTHING if by_guest else pair, pipelined=True
-    )
+    guest = table + (pair if by_guest else NOTHING)
+    return Phase("key", guest, (table,) * len(shape.hosts), NOTHING if by_guest else pair, pipelined=True)
 
 
 def alignment(shape: Shape) -> Phase:
@@ -116,45 +120,70 @@ def alignment(shape: Shape) -> Phase:
 
 
 def woe(shape: Shape) -> Phase:
-    """Return the work of the hosts' weights of evidence."""
+    """Return the work of the hosts' weights of evidence, host after host."""
     n = shape.rows
-    (columns,) = shape.hosts
-    opened = shape.counts(columns)
-    sent = float((n + 2 * opened) * shape.ciphertext)
-    host = Work(check=n, sum=n * columns.binned, pack=columns.slots, rerandomise=opened, byte=sent, turn=3)
+    guest, hosts, opened = NOTHING, [], 0
+    for columns in shape.hosts:
+        plaintexts = shape.counts(columns)
+        sent = float((n + plaintexts) * shape.ciphertext)
+        guest += _encrypted(n, n) + Work(encrypt=plaintexts, check=plaintexts, byte=sent, turn=4)
+        sums = Work(check=n, sum=n * columns.binned, pack=columns.slots, rerandomise=plaintexts)
+        hosts.append(sums + Work(byte=sent, turn=3))
+        opened += plaintexts
+    ciphertexts = n * len(hosts) + 2 * opened
     return Phase(
         "woe",
-        Work(encrypt=n + opened, check=opened, byte=sent, turn=4),
-        (host,),
-        _opening(opened, 1),
-        sent=sent,
+        guest,
+        tuple(hosts),
+        _opening(opened, len(hosts)),
+        sent=float(ciphertexts * shape.ciphertext),
         widest=n * shape.ciphertext,
-        trips=4,
-        ciphertexts=n + 2 * opened,
+        trips=4 * len(hosts),
+        ciphertexts=ciphertexts,
         pipelined=True,
     )
 
 
 def regression(shape: Shape, model: Regression) -> Phase:
     """Return the work of all gradients."""
-    n, total, gradients = shape.rows, sum(model.degrees), len(model.degrees)
-    (columns,) = shape.hosts
+    n, total, gradients, hosts = shape.rows, sum(model.degrees), len(model.degrees), len(shape.hosts)
     powers, residuals = n * total, n * gradients
-    sent = float((powers + residuals) * shape.ciphertext)
-    guest = Work(check=powers, power=powers, add=residuals, rerandomise=residuals, byte=sent)
-    host = Work(encrypt=powers, check=residuals, byte=sent)
-    opened = [shape.gradient(side) for side in (shape.guest, columns)]
+    # Every host sends its powers, every host but the first is brought those before; all get the residuals.
+    moved = (2 * hosts - 1) * powers + hosts * residuals
+    hidden = Work(few=residuals) if n < BATCH else Work(rerandomise=residuals)
+    guest = hidden + Work(check=hosts * powers, power=powers, add=residuals, byte=moved * shape.ciphertext)
+    opened = [shape.gradient(side) for side in (shape.guest, *shape.hosts)]
+    own = _own_gradient(shape, shape.guest, opened[0]).times(gradients)
+    sums = gradients * 2 * sum(opened)
     return Phase(
         "regression",
-        guest + _own_gradient(shape, shape.guest, opened[0]).times(gradients),
-        (host + _own_gradient(shape, columns, opened[1]).times(gradients),),
-        _opening(sum(opened), 2).times(gradients),
-        sent=sent + gradients * 2 * sum(opened) * shape.ciphertext,
+        guest + own,
+        tuple(_fitting(shape, model, place) for place in range(hosts)),
+        _opening(sum(opened), 1 + hosts).times(gradients),
+        sent=float((moved + sums) * shape.ciphertext),
         widest=float(powers * shape.ciphertext),
-        trips=8 * gradients,
-        ciphertexts=powers + residuals + gradients * 2 * sum(opened),
+        trips=(6 + 2 * hosts) * gradients,
+        ciphertexts=moved + sums,
         pipelined=True,
     )
+
+
+def _fitting(shape: Shape, model: Regression, place: int) -> Work:
+    """Return a host's work in all gradients: the first encrypts powers, others put their own into them."""
+    n, total, gradients = shape.rows, sum(model.degrees), len(model.degrees)
+    powers, residuals, columns = n * total, n * gradients, shape.hosts[place]
+    received = (powers if place else 0) + residuals
+    work = Work(check=received, byte=(powers + received) * shape.ciphertext)
+    if place:
+        products = n * sum(q * (q + 1) / 2 for q in model.degrees)
+        work += Work(power=products, add=powers, rerandomise=powers)
+    else:
+        work += _encrypted(powers, powers / gradients)
+    return work + _own_gradient(shape, columns, shape.gradient(columns)).times(gradients)
+
+
+def _encrypted(count: float, batch: float) -> Work:
+    return Work(few=count) if batch < BATCH else Work(encrypt=count)
 
 
 def _own_gradient(shape: Shape, columns: Columns, opened: int) -> Work:
@@ -165,34 +194,34 @@ def _own_gradient(shape: Shape, columns: Columns, opened: int) -> Work:
 
 def trees(shape: Shape, model: Forest) -> Phase:
     """Return the work of all trees."""
-    n = model.share * shape.rows
-    added = n * (1 + SMALLER * (model.depth - 1))
-    if model.hides_rows:
-        n = added = shape.rows * model.depth
-    nodes = 2 ** (model.depth - 1)
     opened = [_opened(shape, columns, model) for columns in shape.hosts]
-    arbiter = Work() if model.guest_decrypts else _opening(sum(opened), model.depth)
-    sent = (n + (1 if model.guest_decrypts else 3) * sum(opened)) * shape.ciphertext
-    sent += len(shape.hosts) * model.depth * shape.rows * (1 + SMALLER / 4)
-    guest = Work(lift=n, check=sum(opened), byte=sent, turn=5 * model.depth)
+    # Where hosts see no rows all of them are encrypted, and summed, for every level.
+    n = shape.rows * model.depth if model.hides_rows else model.share * shape.rows
+    arbiter = NOTHING if model.guest_decrypts else _opening(sum(opened), model.depth)
+    copies = n * len(shape.hosts) + (1 if model.guest_decrypts else 3) * sum(opened)
+    sent = copies * shape.ciphertext + len(shape.hosts) * model.depth * shape.rows * (1 + SMALLER / 4)
+    lifted = Work(few=n) if shape.rows < BATCH else Work(lift=n)
+    guest = lifted + Work(check=sum(opened), byte=sent, turn=5 * model.depth)
     guest += Work(decrypt=sum(opened)) if model.guest_decrypts else Work(encrypt=sum(opened))
-    hosts = []
-    for columns, plaintexts in zip(shape.hosts, opened, strict=True):
-        hidden = Work(refresh=plaintexts) if model.guest_decrypts else Work(rerandomise=plaintexts)
-        sums = Work(check=n, sum=added * columns.binned, pack=nodes * columns.slots)
-        hosts.append(
-            (sums + hidden + Work(byte=n * shape.ciphertext, turn=3 * model.depth)).times(model.trees)
-        )
+    hosts = [_growing(shape, c, model, n, k) for c, k in zip(shape.hosts, opened, strict=True)]
     return Phase(
         "trees",
         guest.times(model.trees),
-        tuple(hosts),
+        tuple(work.times(model.trees) for work in hosts),
         arbiter.times(model.trees),
         sent=model.trees * sent,
         widest=model.trees * n * shape.ciphertext,
         trips=model.trees * 4 * model.depth,
-        ciphertexts=model.trees * (n * len(shape.hosts) + 3 * sum(opened)),
+        ciphertexts=model.trees * copies,
     )
+
+
+def _growing(shape: Shape, columns: Columns, model: Forest, n: float, opened: int) -> Work:
+    """Return a host's work in a tree of which it is sent n ciphertexts."""
+    levels = 1 if model.hides_rows else 1 + SMALLER * (model.depth - 1)
+    sums = Work(check=n, sum=n * columns.binned * levels, pack=2 ** (model.depth - 1) * columns.slots)
+    hidden = Work(refresh=opened) if model.guest_decrypts else Work(rerandomise=opened)
+    return sums + hidden + Work(byte=n * shape.ciphertext, turn=3 * model.depth)
 
 
 def _opened(shape: Shape, columns: Columns, model: Forest) -> int:

@@ -72,6 +72,7 @@ def probe(modular: Modular, group: Group, bits: int, randomiser_bits: int, cores
         encrypt=_each(few, lambda: key.encrypt(numbers[:, 0], rng)),
         lift=_each(few, lambda: key.randomise(key.lift(plain), rng)),
         rerandomise=_each(few, lambda: key.rerandomise(c, rng)),
+        few=_each(FEWEST // 2, lambda: key.encrypt(numbers[: FEWEST // 2, 0], rng)),
         refresh=_each(fewer, lambda: key.randomise_fully(c[:fewer], rng)),
         check=_each(few, lambda: key.check(c, few, "the probe")),
         add=_each(few, lambda: key.add(c, c)),

@@ -38,7 +38,7 @@ class Regression:
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """Boosted trees that hosts take part in: number, levels, rows' share, who has the key, who sees rows."""
+    """Boosted trees that hosts take part in: how many, levels, share of rows, who decrypts, who sees rows."""
 
     trees: int
     depth: int

@@ -27,6 +27,8 @@ class Operations:
     """A Python integer put into a plaintext and encrypted, as trees do with (g, h)."""
     rerandomise: float = 0.0
     """A ciphertext made from a peer's, re-randomised."""
+    few: float = 0.0
+    """Any of these three in a batch of fewer than 1,024, for which GMP makes no table of powers."""
     refresh: float = 0.0
     """The same towards a peer that has the key: r^N, r uniform."""
     check: float = 0.0
