@@ -127,6 +127,10 @@ class Blinder:
             return Points(self._group.mapped_and_raised(points.uniform, self._scalar))
         return Points(self._group.raised(points.rows, self._scalar))
 
+    def unblind(self, points: Points) -> Points:
+        """Return the elements of which these are `blind`; raises ValueError as `blind` does."""
+        return Points(self._group.raised(points.rows, pow(self._scalar, -1, ORDER)))
+
 
 def hash_to_group(
     ids: Sequence[str] | NDArray[np.object_], domain: bytes, group: Group = REFERENCE

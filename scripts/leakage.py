@@ -15,6 +15,7 @@ from types import ModuleType
 
 import parties.contract.agreement
 import psi.ecdh
+import psi.lookup
 import psi.several
 import vfl.arbitration
 import vfl.features.names
@@ -39,6 +40,7 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     parties.contract.agreement,
     psi.ecdh,
     psi.several,
+    psi.lookup,
     vfl.arbitration,
     vfl.features.split,
     vfl.features.names,

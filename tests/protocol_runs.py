@@ -25,7 +25,7 @@ from tree_runs import (
 )
 
 from parties.contract import agreement
-from psi import ecdh, several
+from psi import ecdh, lookup, several
 from vfl import arbitration
 from vfl.arbitration import Quota, Shape
 from vfl.crypto.packing import Packing
@@ -82,6 +82,34 @@ def psi_roles(guest_ids: list[str], host_ids: list[str]) -> Roles:
         "guest": ecdh.guest(own, Seeded(1), host=HOST, minimum=1, domain=b"contract"),
         "host": ecdh.host(theirs, Seeded(2), guest=GUEST, minimum=1, domain=b"contract"),
     }
+
+
+async def asking(ids: list[str | None], most: int = ecdh.MAX_IDS) -> list[bool]:
+    """A guest that asks for ids one by one, and returns whether each was found."""
+    told: list[bool] = []
+
+    async def answer(found: bool) -> None:
+        told.append(found)
+
+    await lookup.guest(ids, answer, Seeded(1), host=HOST, domain=b"contract", most=most)
+    return told
+
+
+async def listing(ids: list[str], allow: Callable[[], None] = lambda: None) -> list[int | None]:
+    """A host that is asked for ids one by one, and returns the row of each."""
+    told: list[int | None] = []
+
+    async def answer(row: int | None) -> None:
+        told.append(row)
+
+    own = np.array(ids, object)
+    await lookup.host(own, answer, allow, Seeded(2), guest=GUEST, domain=b"contract")
+    return told
+
+
+def lookup_roles(asked: list[str | None], host_ids: list[str]) -> Roles:
+    """Ids asked for one by one."""
+    return {"guest": asking(asked), "host": listing(host_ids)}
 
 
 def several_roles(
@@ -243,6 +271,7 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
         lambda: several_roles(["a", "b", "c"], ["b", "c", "d", "e"], ["x", "c", "b"]),
         lambda: several_roles(["3", "4"], [str(k) for k in range(9)], ["3"], ["4", "5", "3"], ["3", "8"]),
     ),
+    lookup: (lambda: lookup_roles(["b", "x", "e"], ["b", "c", "d", "e", "a"]),),
     arbitration: (arbitration_roles,),
     split: (split_roles,),
     woe: (woe_roles, lambda: woe_roles(told=False)),

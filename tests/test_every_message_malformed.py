@@ -21,7 +21,7 @@ from malformed import Parts, changes
 from protocol_runs import RUNS
 from protocol_tables import Roles
 
-from psi import ecdh, several
+from psi import ecdh, lookup, several
 from vfl.errors import ContractError, ProtocolError, VflError
 from vfl.features import woe
 from vfl.linear import residuals
@@ -53,7 +53,7 @@ def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let rows and ids travel in several messages."""
     for module in (residuals, woe, shown, hidden):
         monkeypatch.setattr(module, "BLOCK", 45)
-    for module in (ecdh, several):
+    for module in (ecdh, lookup, several):
         monkeypatch.setattr(module, "CHUNK", 3)
 
 

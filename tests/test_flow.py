@@ -9,7 +9,7 @@ import pytest
 from protocol_runs import RUNS, transcripts
 from source import messages, protocols
 
-from psi import ecdh, several
+from psi import ecdh, lookup, several
 from vfl.features import woe
 from vfl.linear import logistic, residuals
 from vfl.trees import hidden, shown
@@ -30,6 +30,7 @@ def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree_scoring, "CHUNK", 40)
     monkeypatch.setattr(ecdh, "CHUNK", 2)
     monkeypatch.setattr(several, "CHUNK", 2)
+    monkeypatch.setattr(lookup, "CHUNK", 2)
 
 
 def ladder(protocol: ModuleType) -> set[tuple[str, str, str]]:

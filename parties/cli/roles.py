@@ -108,6 +108,29 @@ def guest_score(
     results(summary, form, lambda run: summary_lines({k: v for k, v in run.items() if k != "warnings"}))
 
 
+@guest.command("online", epilog="\b\nExample:\n  vfl guest online job.yaml --listen 127.0.0.1:8080")
+def guest_online(
+    job: JobArgument,
+    party: PartyOption = None,
+    out: OutOption = None,
+    listen: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Where requests are answered.")
+    ] = "127.0.0.1:8080",
+    port_file: PortFileOption = None,
+) -> None:
+    """Score one customer a request, over HTTP, until told to stop.
+
+    The contract must allow it (disclosure.online): the host learns which of its customers
+    is scored, and when. POST /score {"id": "0042"}.
+    """
+    agreed, own = opened(job, party, "guest")
+    from parties.online.service import serve
+
+    stop_on_request(0)
+    with shown() as progress:
+        serve(agreed, own, out or own.out, progress, listen=listen, port_file=port_file)
+
+
 @host.command("serve", epilog="\b\nExample:\n  vfl host serve job.yaml --party insurer.yaml --once")
 def host_serve(
     job: JobArgument,

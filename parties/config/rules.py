@@ -245,6 +245,18 @@ class DisclosureRules(Section):
         default=False,
         description="Whether the parties show each other their coefficients for one joint table.",
     )
+    online: bool = Field(
+        default=False,
+        description="Whether the guest may score one customer at a time, when it likes. The host "
+        "learns which of its customers is scored, and when; the guest, of each id it asks for, whether the "
+        "host holds it. For regressions of one host.",
+    )
+    online_per_day: int = Field(
+        default=1000,
+        ge=1,
+        description="Ids that the guest may ask for online in a day (UTC): each may be a guess at a customer "
+        "of the host's.",
+    )
 
     @field_validator("metrics")
     @classmethod

@@ -68,6 +68,11 @@ def _guest(job: Job) -> Iterator[str]:
         yield f"the hosts' part of the score of {rows}, {exactly}"
     if rules.joined_coefficients:
         yield "the hosts' half of the model"
+    if rules.online:
+        yield (
+            f"of {rules.online_per_day} ids a day at most that it asks for online: whether the host holds "
+            "it, and its part of the score"
+        )
 
 
 def _host(job: Job) -> Iterator[str]:
@@ -82,6 +87,8 @@ def _host(job: Job) -> Iterator[str]:
             yield "the bad rate of each of its bins"
     if rules.joined_coefficients:
         yield "the guest's half of the model"
+    if rules.online:
+        yield "which of its customers are scored online, and when"
 
 
 def _gradient(job: Job) -> str:

@@ -13,6 +13,7 @@ from parties.config.job import Job
 from parties.config.party import Party
 from parties.contract.mandate import Mandate
 from parties.inspection import clean_ids
+from parties.online.answering import answering
 from parties.programs.alignment import Common, align_host, match_host, measured_rows
 from parties.programs.consent import publish_results
 from parties.programs.effort import Effort
@@ -57,13 +58,16 @@ def serve(job: Job, party: Party, out: Path, progress: Progress, service: Servic
 
     def take_part(run: Run, session: Session) -> None:
         progress.phase("training" if run.task == "train" else "scoring")
-        if run.task == "train":
-            _train(run, session, table, out)
-        else:
-            _score(run, session, table, out)
+        match run.task:
+            case "train":
+                _train(run, session, table, out)
+            case "online":
+                _answer(run, session, table, out)
+            case _:
+                _score(run, session, table, out)
 
     arbiters = (job.arbiter,) if job.arbiter else ()
-    others: dict[str, tuple[str, ...]] = {"train": arbiters, "score": ()}
+    others: dict[str, tuple[str, ...]] = {"train": arbiters, "score": (), "online": ()}
     serve_runs(job, party, out, progress, service, others=others, take_part=take_part, table=table.digest())
 
 
@@ -90,6 +94,14 @@ def _score(run: Run, session: Session, table: Table, out: Path) -> None:
     publish_results(
         session, out, {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts}
     )
+
+
+def _answer(run: Run, session: Session, table: Table, out: Path) -> None:
+    effort = Effort()
+    facts = session.run(answering(run, table, out / MODEL))
+    books = run.books(session, effort)
+    files = {"online-ledger.json": session.ledger.as_json(), "online.json": books | facts}
+    publish_results(session, out, files)
 
 
 async def _scoring(run: Run, table: Table, model: Path) -> dict[str, Any]:

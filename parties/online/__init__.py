@@ -1,0 +1,1 @@
+"""Scores of one customer at a time, at the moment when they are asked for."""
