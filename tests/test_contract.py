@@ -318,6 +318,11 @@ POLICIES: dict[str, tuple[str, str, str]] = {
         "",
         "policy.max_disclosure.woe_to_host: allows false alone, and the job's disclosure.woe_to_host is true",
     ),
+    "online": (
+        "max_disclosure: {online: false}",
+        "disclosure: {online: true}",
+        "policy.max_disclosure.online: allows false alone, and the job's disclosure.online is true",
+    ),
     "joined_coefficients": (
         "max_disclosure: {joined_coefficients: false}",
         "disclosure: {joined_coefficients: true}",

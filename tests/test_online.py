@@ -21,12 +21,13 @@ from contract_fixtures import Signed, signed
 from network_fixtures import plain_environment
 
 from parties.config.party import Data, Link, Party
-from parties.contract.policy import check_policy
 from parties.contract.tally import Tally
+from parties.online.answering import check_online
 from parties.online.quota import Quota
 from parties.programs.files import publish
 from parties.programs.guest import score
 from parties.programs.model import Half, columns_of, levels_in
+from parties.programs.run import Run
 from parties.progress import Silent
 from vfl.errors import ContractError
 from vfl.stats.standard import Standardiser
@@ -175,12 +176,7 @@ def test_the_days_questions_are_counted_across_restarts_and_days(tmp_path: Path)
     Quota(site.job, site.parties["host"]).take(tomorrow)
 
 
-def test_a_contract_or_a_policy_without_it_keeps_scores_to_batches(tmp_path: Path) -> None:
-    site = signed(tmp_path, ONLINE)
-    policy = site.parties["host"].policy
-    never = policy.model_copy(
-        update={"max_disclosure": policy.max_disclosure.model_copy(update={"online": False})}
-    )
-    check_policy(site.job, policy)
-    with pytest.raises(ContractError, match=r"disclosure\.online is true"):
-        check_policy(site.job, never)
+def test_a_contract_without_it_keeps_scores_to_batches(tmp_path: Path) -> None:
+    site = signed(tmp_path, "")
+    with pytest.raises(ContractError, match="customers are scored in batches alone"):
+        check_online(Run.begin(site.job, site.parties["host"], "run", "online", Silent()))
