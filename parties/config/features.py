@@ -14,6 +14,38 @@ OPTIMAL = ("trend", "max_bins", "min_share")
 """Keys that say how bins are merged."""
 
 
+class SelectionRules(Section):
+    """Which columns enter the model: each party leaves out its own, by its own training rows."""
+
+    min_iv: float | None = Field(default=None, ge=0, description="Least information value of a column.")
+    max_iv: float | None = Field(
+        default=None, gt=0, description="Largest information value of a column: beyond 0.5 look for a leak."
+    )
+    max_correlation: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Largest correlation of two WOE columns of one party: of two beyond, the one with the "
+        "lower information value is left out. Columns of two parties are not compared.",
+    )
+    max_vif: float | None = Field(
+        default=None,
+        gt=1,
+        description="Largest variance inflation of a WOE column by the party's others: the largest is left "
+        "out until none is beyond.",
+    )
+    sign: Literal["any", "positive"] = Field(
+        default="any",
+        description="positive: the training is refused where a coefficient of a WOE column is below 0, for "
+        "which more risk in the column would be less in the score.",
+    )
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether columns may be left out."""
+        return any((self.min_iv, self.max_iv, self.max_correlation, self.max_vif))
+
+
 class FeatureRules(Section):
     """How columns become model inputs, on every party alike."""
 
@@ -55,6 +87,19 @@ class FeatureRules(Section):
         description="optimal: share of the training rows that a merged bin holds at least.",
     )
 
+    selection: SelectionRules = Field(
+        default=SelectionRules(),
+        description="Which columns enter the model; needs disclosure.woe_to_host. The guest learns which of "
+        "the hosts' do.",
+    )
+
+    @field_validator("selection")
+    @classmethod
+    def _has_values(cls, selection: SelectionRules, info: ValidationInfo) -> SelectionRules:
+        if selection != SelectionRules() and info.data.get("kind") == "standard":
+            raise ValueError("kind: standard has no information values and no weights of evidence")
+        return selection
+
     @field_validator("binning")
     @classmethod
     def _has_bins(cls, binning: str, info: ValidationInfo) -> str:
@@ -73,7 +118,14 @@ class FeatureRules(Section):
     @property
     def need_events(self) -> str:
         """The first thing asked for that a host cannot do without the events in its bins, or nothing."""
-        return "binning: optimal" if self.binning == "optimal" else ""
+        if self.binning == "optimal":
+            return "binning: optimal"
+        return "selection" if self.selection != SelectionRules() else ""
+
+    @property
+    def host_selects(self) -> bool:
+        """Whether hosts merge bins or leave columns out, and tell the guest what came of it."""
+        return self.binning == "optimal" or self.selection.leaves_out
 
 
 class ColumnBins(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from typing import Any
 
 from parties.config.job import Job
 from parties.config.rules import TreeRules
@@ -22,8 +23,7 @@ def in_words(job: Job) -> Iterator[str]:
         yield f"  scores the model of contract {job.model_contract}, and trains none"
     for title, section in (("model", job.model), ("features", job.features), ("encryption", job.encryption)):
         if not (title == "features" and isinstance(job.model, TreeRules)):  # trees have bins of their own
-            values = section.model_dump(mode="json").items()
-            yield from _item(title, ", ".join(f"{key} {_shown(value)}" for key, value in values))
+            yield from _item(title, ", ".join(_keys(section.model_dump(mode="json"))))
     for title, learnt in learning(job).items():
         yield f"{title} will learn"
         for line in learnt:
@@ -60,6 +60,8 @@ def _guest(job: Job) -> Iterator[str]:
         yield _gradient(job)
         if job.features.kind == "woe":
             yield f"sizes and bad rates of bins, and the information value of hosts' columns, {named}"
+            if job.features.selection.leaves_out:
+                yield "which of the hosts' columns enter the model"
     exactly = "to one scorecard point" if rules.scores == "point" else "exactly: often a host's whole row"
     rows = ", ".join([*(f"{split} rows" for split in rules.metrics), "customers scored later"])
     if isinstance(job.model, TreeRules):
@@ -104,6 +106,15 @@ def _nodes(model: TreeRules) -> Iterator[str]:
             "which rows share a node, whoever's columns divide them: in tests that ranked rows by label with "
             "an AUC of .71 where a host's own columns gave .50 (model.node_rows: hidden tells none of it)"
         )
+
+
+def _keys(section: dict[str, Any]) -> Iterator[str]:
+    """Yield the keys of a section with their values; of a section inside it those that say something."""
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from (f"{key}.{inner} {_shown(said)}" for inner, said in value.items() if said is not None)
+        else:
+            yield f"{key} {_shown(value)}"
 
 
 def _item(title: str, text: str) -> Iterator[str]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from parties.programs.alignment import Common
-from parties.programs.limits import check_values, check_width
+from parties.programs.limits import check_columns_count, check_values, check_width
 from parties.programs.model import Features, columns_of, numbered
 from parties.programs.run import Run, as_it_is
 from vfl.crypto.paillier import PublicKey
+from vfl.errors import DataError
 from vfl.features import names, selected, woe
 from vfl.stats.binned import Bins, IndicatorColumns, WoeColumns
 from vfl.stats.binning import Wishes
 from vfl.stats.counted import CountedBins
 from vfl.stats.merging import Limits
+from vfl.stats.selection import SelectionLimits, left_out
 from vfl.stats.standard import Standardiser
 from vfl.wire.flow import Peer
 
@@ -34,7 +37,7 @@ def guest_features(run: Run, common: Common) -> tuple[Features, dict[str, Any]]:
         name: CountedBins.of(binning, own, y)
         for (name, binning), own in zip(bins.of.items(), slots, strict=True)
     }
-    return _woe_columns(run, counted)
+    return _woe_columns(run, common, counted)
 
 
 async def hosts_names(run: Run) -> dict[str, tuple[str, ...]]:
@@ -53,14 +56,15 @@ async def hosts_names(run: Run) -> dict[str, tuple[str, ...]]:
 
 async def hosts_values(
     run: Run, common: Common, key: PublicKey, named: dict[str, tuple[str, ...]]
-) -> dict[str, float]:
-    """Return the information value of each column of each host, under its name or its number.
+) -> tuple[dict[str, float], list[str]]:
+    """Return the information value of each column of each host, and which of them hosts leave out.
 
-    `named`: the names of hosts' columns, where they are told.
+    They go under their names or their numbers.  `named`: the names of hosts' columns, where they are told.
     """
     values: dict[str, float] = {}
+    dropped: list[str] = []
     for host in run.hosts:
-        found = await _values_of(run, common, key, host)
+        found, kept = await _values_of(run, common, key, host)
         labels = tuple(f"{host.name} column {j + 1}" for j in range(len(found)))
         if host.name in named:
             if len(named[host.name]) != len(found):
@@ -69,10 +73,12 @@ async def hosts_values(
             if len(run.hosts) > 1:
                 labels = tuple(f"{host.name}: {name}" for name in labels)
         values |= dict(zip(labels, found, strict=True))
-    return values
+        dropped += [label for label, stays in zip(labels, kept, strict=True) if not stays]
+    return values, dropped
 
 
-async def _values_of(run: Run, common: Common, key: PublicKey, host: Peer) -> list[float]:
+async def _values_of(run: Run, common: Common, key: PublicKey, host: Peer) -> tuple[list[float], list[bool]]:
+    """Return the information value of each of a host's columns, and whether it is kept."""
     y, told = common.training.label, run.job.disclosure.woe_to_host
     assert y is not None
     found: list[float] = await run.step(
@@ -83,13 +89,10 @@ async def _values_of(run: Run, common: Common, key: PublicKey, host: Peer) -> li
         as_it_is,
         as_it_is,
     )
-    if run.job.features.need_events:
-        count = len(found)
-        merged: tuple[list[float], list[bool]] = await run.step(
-            f"selected of {host.name}", lambda: selected.guest(count, host=host), list, tuple
-        )
-        return merged[0]
-    return found
+    if not run.job.features.host_selects:
+        return found, [True] * len(found)
+    count = len(found)
+    return await run.step(f"selected of {host.name}", lambda: selected.guest(count, host=host), list, tuple)
 
 
 async def host_features(run: Run, common: Common, key: PublicKey) -> tuple[Features, dict[str, Any]]:
@@ -116,14 +119,16 @@ async def host_features(run: Run, common: Common, key: PublicKey) -> tuple[Featu
         return indicators, {}
     features, facts = _woe_columns(
         run,
+        common,
         {
             name: CountedBins(binning, pos, np.bincount(own, minlength=binning.slots) - pos)
             for (name, binning), own, pos in zip(bins.of.items(), codes, events, strict=True)
         },
     )
-    if run.job.features.need_events:
+    if run.job.features.host_selects:
         values = list(facts["information_value"]["host"].values())
         kept = [name in features.names for name in bins.of]
+        check_columns_count(run, sum(kept))
         await run.step("selected", lambda: selected.host(values, kept, guest=run.guest), as_it_is, as_it_is)
     return features, facts
 
@@ -152,16 +157,41 @@ def _bins(run: Run, common: Common) -> Bins:
     return bins.without_small(columns, common.train, woe.smallest_bin(common.rows["train"]), cut)
 
 
-def _woe_columns(run: Run, fine: Counted) -> tuple[WoeColumns, dict[str, Any]]:
-    """Merge bins as agreed; return the columns, and what this party's run.json says of them."""
+def _woe_columns(run: Run, common: Common, fine: Counted) -> tuple[WoeColumns, dict[str, Any]]:
+    """Merge bins and leave columns out as agreed; return the columns, and what this party's books say."""
     counted = {name: _merged(run, name, column) for name, column in fine.items()}
     role = run.job.parties[run.party.party].role
+    values = {name: column.information_value for name, column in counted.items()}
     facts: dict[str, Any] = {
-        "information_value": {role: {name: column.information_value for name, column in counted.items()}},
+        "information_value": {role: values},
         "woe": {role: {name: column.rows() for name, column in counted.items()}},
     }
+    rules = run.job.features.selection
+    if rules.leaves_out:
+        x = _evidence(counted).transform(columns_of(common.training))
+        limits = SelectionLimits(**rules.model_dump(exclude={"sign"}))
+        facts["left_out"] = {role: left_out(x, values, limits)}
+        counted = {name: column for name, column in counted.items() if name not in facts["left_out"][role]}
+    if not counted:
+        hint = "change the job's features.selection, or bring other columns"
+        raise DataError(common.table.source, "no column passes the selection that was agreed", hint)
+    return _evidence(counted), facts
+
+
+def _evidence(counted: Counted) -> WoeColumns:
     bins = Bins({name: column.binning for name, column in counted.items()})
-    return WoeColumns(bins, tuple(column.woe for column in counted.values())), facts
+    return WoeColumns(bins, tuple(column.woe for column in counted.values()))
+
+
+def check_signs(run: Run, source: str, weights: Mapping[str, float]) -> None:
+    """Refuse coefficients of WOE columns below 0, if that was agreed; `weights`: without an intercept."""
+    wrong = [name for name, weight in weights.items() if weight < 0]
+    if run.job.features.selection.sign == "positive" and wrong:
+        what = (
+            f"{len(wrong)} of {len(weights)} coefficients are below 0, which features.selection.sign forbids"
+        )
+        named = ", ".join(map(repr, wrong))
+        raise DataError(source, what, f"drop one, the least telling first, and train again: {named}")
 
 
 def _merged(run: Run, name: str, column: CountedBins) -> CountedBins:

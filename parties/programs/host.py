@@ -17,7 +17,7 @@ from parties.online.answering import answering
 from parties.programs.alignment import Common, align_host, match_host, measured_rows
 from parties.programs.consent import publish_results
 from parties.programs.effort import Effort
-from parties.programs.features import host_features
+from parties.programs.features import check_signs, host_features
 from parties.programs.masking import send_logits
 from parties.programs.model import Half, columns_of, levels_in, numbered, unseen
 from parties.programs.precedents import check_earlier, check_guests_shape, mark_of
@@ -130,8 +130,9 @@ async def training(run: Run, table: Table) -> Trained:
         run.id,
         features,
         dict(zip(features.names, fit.coefficients.tolist(), strict=True)),
-        levels_in(common.training),
+        levels_in(common.training, features),
     )
+    check_signs(run, table.source, half.weights)
     for warning in unseen(half.levels, common.table):
         run.warn(warning)
     facts = {"intersection": len(common.table), "rows": common.rows, "iterations": fit.gradients}

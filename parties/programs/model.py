@@ -111,11 +111,13 @@ def columns_of(table: Table) -> dict[str, Values]:
     return {name: column.values for name, column in table.columns.items()}
 
 
-def levels_in(training: Table) -> dict[str, tuple[str, ...] | None]:
-    """Return each column's levels, None for numbers."""
+def levels_in(training: Table, features: Features | None = None) -> dict[str, tuple[str, ...] | None]:
+    """Return each column's levels, None for numbers; of WOE columns, without those left out."""
+    needed = features.names if isinstance(features, WoeColumns) else training.columns
     return {
         name: levels_of(column.values) if isinstance(column, Categorical) else None
         for name, column in training.columns.items()
+        if name in needed
     }
 
 

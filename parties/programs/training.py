@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from parties.programs.alignment import Common, align_guest, measured_rows
 from parties.programs.evaluation import Measured, calibrated
-from parties.programs.features import guest_features, hosts_names, hosts_values
+from parties.programs.features import check_signs, guest_features, hosts_names, hosts_values
 from parties.programs.limits import check_events
 from parties.programs.masking import hosts_logits
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
@@ -54,6 +54,11 @@ class Models:
         return dict(zip(self.names, self.fit.coefficients.tolist(), strict=True))
 
     @property
+    def without_intercept(self) -> dict[str, float]:
+        """The weights of the guest's columns."""
+        return {name: weight for name, weight in self.weights.items() if name != "intercept"}
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What run.json says of the fit."""
         return {
@@ -77,9 +82,12 @@ async def training(run: Run, table: Table) -> Trained:
     await check_earlier(run, common)
     named = await hosts_names(run)
     if run.job.features.kind == "woe":
-        facts["information_value"]["host"] = await hosts_values(run, common, key, named)
+        facts["information_value"]["host"], dropped = await hosts_values(run, common, key, named)
+        if "left_out" in facts:
+            facts["left_out"]["host"] = dropped
     models = await _fit(run, common, features, key)
-    levels = levels_in(common.training)
+    check_signs(run, table.source, models.without_intercept)
+    levels = levels_in(common.training, features)
     for warning in unseen(levels, common.table):
         run.warn(warning)
     if run.job.disclosure.joined_coefficients:
