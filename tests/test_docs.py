@@ -6,6 +6,7 @@ import doctest
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -26,8 +27,16 @@ from parties.demo.portfolio import write
 DOCS = ROOT / "docs"
 PAGES = DOCS / "pages"
 
-PATIENCE = 120
-"""Seconds after which whatever was started hangs."""
+PATIENCE = 240
+"""Seconds after which whatever was started hangs: ten times what it takes on two idle cores."""
+
+
+@pytest.fixture
+def undisturbed() -> Iterator[None]:
+    """Give SIGTERM back its meaning: commands that are run in this process take it for theirs."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 def commands(page: Path) -> Iterator[str]:
@@ -84,7 +93,7 @@ def on_loopback(folder: Path) -> None:
 
 
 def test_the_modellers_tutorial_and_the_readme_end_with_a_model_and_scores(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], undisturbed: None
 ) -> None:
     monkeypatch.chdir(tmp_path)
     ports = dict(zip(("17443", "17444"), map(str, free_ports(2)), strict=True))
