@@ -18,6 +18,7 @@ from parties.cli import (
     local,
     model,
     peers,
+    profile,
     roles,
     runs,
     voice,
@@ -36,6 +37,7 @@ application = typer.Typer(
 demo.add_to(application)
 local.add_to(application)
 check.add_to(application)
+profile.add_to(application)
 init.add_to(application)
 doctor.add_to(application)
 peers.add_to(application)

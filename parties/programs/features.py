@@ -28,10 +28,10 @@ Counted = dict[str, CountedBins]
 def guest_features(run: Run, common: Common) -> tuple[Features, dict[str, Any]]:
     """Return the guest's features and, of bins, what run.json says of them."""
     if run.job.features.kind == "standard":
-        return _standard(run, common), {}
+        return own_standard(run, common), {}
     y = common.training.label
     assert y is not None
-    bins = _bins(run, common)
+    bins = own_bins(run, common)
     slots = bins.slots_of(columns_of(common.training))
     counted = {
         name: CountedBins.of(binning, own, y)
@@ -100,10 +100,10 @@ async def host_features(run: Run, common: Common, key: PublicKey) -> tuple[Featu
     told, columns = run.job.disclosure.woe_to_host, columns_of(common.table)
     rows, count = common.rows["train"], len(columns)
     if run.job.features.kind == "standard":
-        standard = _standard(run, common)
+        standard = own_standard(run, common)
         check_width(run, rows, count, len(standard.names))
         return standard, {}
-    bins = _bins(run, common)
+    bins = own_bins(run, common)
     indicators = None if told else IndicatorColumns.fit(bins, columns, common.train)
     check_width(run, rows, count, len(indicators.names) if indicators else count)
     codes = bins.slots_of(columns_of(common.training))
@@ -133,7 +133,8 @@ async def host_features(run: Run, common: Common, key: PublicKey) -> tuple[Featu
     return features, facts
 
 
-def _standard(run: Run, common: Common) -> Standardiser:
+def own_standard(run: Run, common: Common) -> Standardiser:
+    """Return z-scores of the party's columns, once their values have passed the gates."""
     assert run.party.data is not None
     columns = columns_of(common.table)
     special = {name: said.special for name, said in run.party.data.bins.items() if said.special}
@@ -143,7 +144,7 @@ def _standard(run: Run, common: Common) -> Standardiser:
     return standard
 
 
-def _bins(run: Run, common: Common) -> Bins:
+def own_bins(run: Run, common: Common) -> Bins:
     """Return bins from the party's training rows, without a look at labels."""
     assert run.party.data is not None
     columns, rules, said = columns_of(common.table), run.job.features, run.party.data.bins
