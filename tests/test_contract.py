@@ -282,11 +282,7 @@ POLICIES: dict[str, tuple[str, str, str]] = {
         "",
         'policy.purposes: allows "Marketing.", and the job\'s purpose is "Tests."',
     ),
-    "models": (
-        "models: [trees]",
-        "",
-        "policy.models: allows trees, and the job's model.kind is logistic",
-    ),
+    "models": ("models: [trees]", "", "policy.models: allows trees, and the job's model.kind is logistic"),
     "min_intersection": (
         "min_intersection: 500",
         "",

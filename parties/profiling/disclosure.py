@@ -69,9 +69,10 @@ def _protocols(job: Job) -> Iterator[ModuleType]:
 
 def _left_out(job: Job) -> Iterator[str]:
     """Yield the messages of these protocols that this job does without."""
-    yield "LogitPoints" if job.disclosure.scores == "exact" else "ExactLogits"
-    if len(job.hosts) == 1:
-        yield from ("MaskedLogits", "MaskingKey", "MaskingKeys")
+    if len(job.hosts) > 1:
+        yield from ("LogitPoints", "ExactLogits")
+    else:
+        yield from ("MaskedLogits", "LogitPoints" if job.disclosure.scores == "exact" else "ExactLogits")
     if not job.disclosure.woe_to_host:
         yield "BinEvents"
     if job.model.kind == "trees" and job.trees.subsample == 1 and job.trees.top_rate is None:
