@@ -22,6 +22,7 @@ from parties.programs.links import Contacts
 from parties.programs.masking import hosts_logits
 from parties.programs.model import Calibration, Half, unseen
 from parties.programs.run import Run, load_kernels
+from parties.programs.stability import batch_stability
 from parties.programs.trees import batches, warm
 from parties.programs.trees_model import TreeHalf
 from parties.progress import Progress
@@ -142,12 +143,14 @@ def score(
     unmatched = (target or out / "scores").with_name("unmatched.csv")
     write_scores(unmatched, _frame({"id": sorted(others.ids)}))
     database = party.data.database
-    facts = {
+    facts: dict[str, Any] = {
         "model": half.run,
         "scores": str(target or (database and database.scores)),
         "scored": len(common),
         "unmatched": len(others),
     }
+    if isinstance(half, Half):
+        facts |= batch_stability(run, common, half)
     books = run.books(session, effort)
     files = {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts}
     publish_results(session, out, files, written=(target, unmatched) if target else (unmatched,))

@@ -24,6 +24,7 @@ from parties.programs.precedents import check_earlier, check_guests_shape, mark_
 from parties.programs.run import Run, as_it_is
 from parties.programs.serving import Service
 from parties.programs.serving import serve as serve_runs
+from parties.programs.stability import batch_stability, held_out_stability, population_of
 from parties.programs.stored import stored
 from parties.programs.trees import batches
 from parties.programs.trees import host as trees
@@ -131,12 +132,13 @@ async def training(run: Run, table: Table) -> Trained:
         features,
         dict(zip(features.names, fit.coefficients.tolist(), strict=True)),
         levels_in(common.training, features),
+        population=population_of(common, features),
     )
     check_signs(run, table.source, half.weights)
     for warning in unseen(half.levels, common.table):
         run.warn(warning)
     facts = {"intersection": len(common.table), "rows": common.rows, "iterations": fit.gradients}
-    facts |= described
+    facts |= described | held_out_stability(run, common, half)
     if disclosure.joined_coefficients:
         facts["joint_coefficients"] = await _show_coefficients(run, half, tuple(table.columns))
     shown = measured_rows(run.job, common.train)
@@ -194,4 +196,4 @@ async def scoring_batch(run: Run, table: Table, model: Path) -> dict[str, Any]:
     for warning in unseen(half.levels, common):
         run.warn(warning)
     await send_logits(run, half.logit(common))
-    return {"model": half.run, "scored": len(common)}
+    return {"model": half.run, "scored": len(common)} | batch_stability(run, common, half)

@@ -4,6 +4,7 @@
  "features": as vfl.stats.binned or vfl.stats.standard write them,
  "columns": {source column: its training levels, or null for numbers},
  "coefficients": {model column: weight}, the guest's "intercept" first,
+ "population": its training rows by column and bin, as vfl.stats.stability writes them,
  "calibration": {"intercept": a, "slope": b}, the guest's, of sigmoid: taylor}
 """
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from parties.programs.stored import Levels, check_batch, levels_from, levels_json, read_batch, stored
 from vfl.stats.binned import IndicatorColumns, WoeColumns
 from vfl.stats.binning import Values, levels_of
+from vfl.stats.stability import Population
 from vfl.stats.standard import Standardiser
 from vfl.table.cells import CellKind
 from vfl.table.files import TableFile
@@ -60,6 +62,7 @@ class Half:
     weights: dict[str, float]
     levels: dict[str, tuple[str, ...] | None]
     calibration: Calibration | None = None
+    population: Population | None = None
 
     def logit(self, table: Table) -> Vector:
         """Return this party's part of each row's logit."""
@@ -89,6 +92,8 @@ class Half:
             "columns": levels_json(self.levels),
             "coefficients": self.weights,
         }
+        if self.population:
+            described["population"] = self.population.as_json()
         if self.calibration:
             described["calibration"] = {
                 "intercept": self.calibration.intercept,
@@ -103,7 +108,8 @@ class Half:
             levels = levels_from(data)
             features = KINDS[data["features_kind"]].from_json(data["features"])
             calibration = Calibration(**data["calibration"]) if "calibration" in data else None
-            return cls(data["run"], features, data["coefficients"], levels, calibration)
+            population = Population.from_json(data["population"]) if "population" in data else None
+            return cls(data["run"], features, data["coefficients"], levels, calibration, population)
 
 
 def columns_of(table: Table) -> dict[str, Values]:

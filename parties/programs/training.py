@@ -18,6 +18,7 @@ from parties.programs.masking import hosts_logits
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
 from parties.programs.precedents import check_earlier, check_hosts_shape
 from parties.programs.run import Run, as_it_is
+from parties.programs.stability import held_out_stability, population_of
 from parties.programs.trees_model import TreeHalf
 from vfl.crypto.paillier import PublicKey
 from vfl.linear import allowance, coefficients, logistic
@@ -94,7 +95,8 @@ async def training(run: Run, table: Table) -> Trained:
         facts["joint_coefficients"] = await _show_coefficients(run, models, features, tuple(table.columns))
     measured = await _measured(run, common, models)
     calibration = measured.calibration if run.fit_rules.taylor else None
-    half = Half(run.id, features, models.weights, levels, calibration)
+    half = Half(run.id, features, models.weights, levels, calibration, population_of(common, features))
+    facts |= held_out_stability(run, common, half)
     facts |= {"intersection": len(common.table), "rows": common.rows} | models.facts | _worth(run, measured)
     return Trained(half, facts, measured.curves())
 
