@@ -93,7 +93,7 @@ def test_the_contract_hash_is_that_of_canonical_json(tmp_path: Path) -> None:
     assert '"purpose":"Pr\\u00fcfung"' in text
     assert '"tolerance":3e-05' in text
     assert small.contract_hash() == hashlib.sha256(text.encode()).hexdigest()
-    assert small.contract_hash() == "e241ee7f1a671f96cf1105f069307c9427026678c33da88e0f5344dfa250e1eb"
+    assert small.contract_hash() == "122432a13bd9c14b300e65597ec59e9f84fb10b08898a874e247f23d5d983e9d"
 
 
 def test_a_dumped_job_loads_to_an_equal_one(tmp_path: Path) -> None:
@@ -143,6 +143,10 @@ def test_many_iterations_need_their_gate(tmp_path: Path) -> None:
         ("alignment: {strip: yes}", 'alignment.strip: must be true or false, is the text "yes"'),
         ("disclosure: {metrics: [dev]}", 'disclosure.metrics[0]: must be train or test, is the text "dev"'),
         ("scorecard: {pdo: -20}", "scorecard.pdo: must be greater than 0, is -20"),
+        (
+            "scorecard: {bands: [600, 640]}",
+            "scorecard.bands: must fall: the best band comes first",
+        ),
         ("purpose: again", "purpose: duplicate key, first on line 3"),
     ],
 )

@@ -71,6 +71,23 @@ def a_run(scores):
         "degrees": [3, 4, 8],
         "coefficients": {"income": 0.75, "intercept": -2.5},
         "guest_only_coefficients": {"intercept": -2.25, "income": 0.875},
+        "scorecard": {
+            "base_score": 600.0,
+            "base_odds": 50.0,
+            "pdo": 20.0,
+            "base_points": 559.25,
+            "columns": {
+                "income": [{"bin": "<= 1000", "points": -12.34}, {"bin": "each unit", "points": -0.00123}]
+            },
+        },
+        "bands": {
+            "test": [
+                {"band": "A", "at_least": 600.0, "below": None, "rows": 40}
+                | {"events": 1, "event_rate": 0.025, "mean_pd": 0.02},
+                {"band": "B", "at_least": None, "below": 600.0, "rows": 0}
+                | {"events": 0, "event_rate": None, "mean_pd": None},
+            ]
+        },
         "information_value": {"guest": {"income": 0.21}, "host": {"insurer column 1": 0.61}},
         "woe": {
             "guest": {"income": [{"bin": "<= 1000", "rows": 90, "events": 9, "woe": 0.4321, "iv": 0.0765}]}
@@ -122,6 +139,10 @@ def test_the_page_says_all_that_the_run_says(tmp_path, scores):
         "-2.2500",
         "0.6100 very strong",
         "<= 1000 90 9 0.4321",
+        "Scorecard of bank 600 points are odds of 50 good",
+        "begins with 559.2 points",
+        "income bin points <= 1000 -12.3 each unit -0.00123",
+        "A 600 and more 40 1 2.50 % 2.00 % B below 600 0 0 – –",
         "arbiter + host = all labels",
         "arbiter + guest = all host logits",
         "small_bins: bins of 40 rows",

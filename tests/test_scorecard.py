@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vfl.stats.scorecard import Scorecard, score_bands
+from vfl.stats.scorecard import Bands, Scorecard
 
 logits = st.lists(st.floats(-30, 30), min_size=1, max_size=20).map(np.array)
 cards = st.builds(Scorecard, st.floats(0, 1000), st.floats(0.5, 500), st.floats(5, 100))
@@ -37,11 +37,16 @@ def test_a_rounded_logit_is_a_multiple_at_most_half_a_point_away(card, logit):
     assert card.rounded_to_point(rounded) == pytest.approx(rounded, abs=1e-12)
 
 
-def test_bands_hold_equal_shares_and_the_first_is_the_riskiest():
-    points = np.random.default_rng(1).normal(600, 40, 1000)
-    codes = score_bands(points).codes(points)
-    assert np.bincount(codes).tolist() == [100] * 10
-    assert points[codes == 0].max() < points[codes == 9].min()
+def test_a_band_begins_at_its_cut_and_the_best_is_a():
+    bands = Bands((640.0, 600.5, 560.0))
+    points = np.array([700, 640, 639, 601, 600, 560, 559, -3])
+    assert [bands.names[k] for k in bands.of(points)] == ["A", "A", "B", "B", "C", "C", "D", "D"]
+
+
+@given(cards, logits)
+def test_parts_of_a_logit_add_up_to_its_points(card, logit):
+    together = card.base(logit[0]) + sum(card.added(part) for part in logit[1:])
+    assert together == pytest.approx(card.points(logit.sum()), abs=1e-6)
 
 
 @pytest.mark.parametrize("wrong", [{"pdo": 0}, {"base_odds": -1}])

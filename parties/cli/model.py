@@ -103,7 +103,7 @@ def _scale(job: Path | None) -> Scorecard:
         return Scorecard()
     from parties.config.job import Job
 
-    return Scorecard(**Job.load(job).scorecard.model_dump())
+    return Scorecard(**Job.load(job).scorecard.scale)
 
 
 def _lines(values: dict[str, Any]) -> Iterator[str]:

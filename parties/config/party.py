@@ -81,8 +81,8 @@ class DatabaseAccess(Section):
     )
     scores: str | None = Field(
         default=None,
-        description="Table to which the guest's scores are appended (id, pd, points, run), in place of a "
-        "file; it is made if it is missing.",
+        description="Table to which the guest's scores are appended (id, pd, points, run, and what "
+        "else the job asks for), in place of a file; it is made if it is missing.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
@@ -184,6 +185,25 @@ class ScorecardRules(Section):
     base_score: float = Field(default=600.0, description="Points at the base odds.")
     base_odds: float = Field(default=50.0, gt=0, description="Good : bad odds that earn the base score.")
     pdo: float = Field(default=20.0, gt=0, description="Points that double the odds.")
+    bands: tuple[float, ...] = Field(
+        default=(),
+        strict=False,
+        max_length=25,
+        description="Falling points at which bands of scores begin: [640, 600, 560] makes A from 640, B from "
+        "600, C from 560, and D. They stand in scores and, with bad rates, in the report.",
+    )
+
+    @property
+    def scale(self) -> dict[str, float]:
+        """What makes points of logits, without the bands."""
+        return {"base_score": self.base_score, "base_odds": self.base_odds, "pdo": self.pdo}
+
+    @field_validator("bands")
+    @classmethod
+    def _falling(cls, cuts: tuple[float, ...]) -> tuple[float, ...]:
+        if any(below >= above for above, below in pairwise(cuts)):
+            raise ValueError("must fall: the best band comes first")
+        return cuts
 
 
 class EncryptionRules(Section):

@@ -36,6 +36,7 @@ scorecard: # 600 points at odds of 50 : 1, 20 points double them
   base_score: 600
   base_odds: 50
   pdo: 20
+  bands: [600, 580, 560, 540] # A from 600 points, then B, C, D, and E below 540
 
 encryption:
   bits: 2048

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import csv
 import io
-from math import isfinite, log
+from math import isfinite
+from typing import Any
 
 from parties.exports.card import Card, Case, Code, Interval, Level, Unit
 from vfl.stats.scorecard import Scorecard
@@ -30,13 +31,23 @@ def scorecard_csv(card: Card, scale: Scorecard) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEAD)
-    base = -card.base / scale.one_point
-    if card.is_guests:
-        base += scale.base_score - log(scale.base_odds) / scale.one_point
-    writer.writerow((BASE, "", "", "", "", repr(card.base), repr(base)))
+    writer.writerow((BASE, "", "", "", "", repr(card.base), repr(base_points(card, scale))))
     for term in card.terms:
         writer.writerows((term.column, *_row(case, scale)) for case in term.cases)
     return text.getvalue()
+
+
+def base_points(card: Card, scale: Scorecard) -> float:
+    """Return what every customer has before any bin counts; the guest's card carries the scale's offset."""
+    return scale.base(card.base) if card.is_guests else scale.added(card.base)
+
+
+def points_by_bin(card: Card, scale: Scorecard) -> dict[str, list[dict[str, Any]]]:
+    """Return each column's bins with their points: {"bin": label, "points": exact}."""
+    return {
+        term.column: [{"bin": case.when.label, "points": scale.added(case.logit)} for case in term.cases]
+        for term in card.terms
+    }
 
 
 def _row(case: Case, scale: Scorecard) -> tuple[str, ...]:
@@ -50,4 +61,4 @@ def _row(case: Case, scale: Scorecard) -> tuple[str, ...]:
             level = text
         case Unit(around):
             low = repr(around)
-    return case.when.label, low, high, level, repr(case.logit), repr(-case.logit / scale.one_point)
+    return case.when.label, low, high, level, repr(case.logit), repr(scale.added(case.logit))

@@ -97,7 +97,7 @@ def serve(
         port = opened.getsockname()[1]
         if port_file:
             port_file.write_text(str(port))
-        application = _application(Scores(customers, line, half, Scorecard(**job.scorecard.model_dump())))
+        application = _application(Scores(customers, line, half, Scorecard(**job.scorecard.scale)))
         settings = uvicorn.Config(application, log_level="warning", access_log=False, lifespan="off")
         server = uvicorn.Server(settings)
 

@@ -21,6 +21,7 @@ from parties.programs.effort import Effort
 from parties.programs.links import Contacts
 from parties.programs.masking import hosts_logits
 from parties.programs.model import Calibration, Half, unseen
+from parties.programs.points import points_facts
 from parties.programs.run import Run, load_kernels
 from parties.programs.stability import batch_stability
 from parties.programs.trees import batches, warm
@@ -31,6 +32,7 @@ from parties.tracking import check_tracking, track
 from vfl.errors import VflError
 from vfl.linear import halves
 from vfl.linear.sigmoid import sigmoid
+from vfl.stats.scorecard import Bands
 from vfl.table.read import check_columns, write_scores
 from vfl.table.table import Table
 from vfl.trees.model import GuestTrees
@@ -108,7 +110,8 @@ def _publish(run: Run, session: Session, trained: Trained, out: Path, effort: Ef
     from parties.report.page import render  # with matplotlib, which no training needs before
 
     ledger = session.ledger.as_json()
-    summary = run.books(session, effort) | trained.facts
+    points = points_facts(run.job, trained.half, trained.curves)
+    summary = run.books(session, effort) | trained.facts | points
     files = {
         MODEL: trained.half.as_json(),
         "ledger.json": ledger,
@@ -181,7 +184,11 @@ async def scoring_batch(run: Run, table: Table, half: Half) -> tuple[Table, Tabl
 
 def _scores(run: Run, common: Table, logit: Vector) -> pd.DataFrame:
     points = run.scorecard.whole_points(logit)
-    frame = _frame({"id": common.ids, "pd": sigmoid(logit), "points": points})
+    columns = {"id": common.ids, "pd": sigmoid(logit), "points": points}
+    if cuts := run.job.scorecard.bands:
+        bands = Bands(cuts)
+        columns["band"] = np.array(bands.names, object)[bands.of(points)]
+    frame = _frame(columns)
     return frame.sort_values("id", ignore_index=True)
 
 

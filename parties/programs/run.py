@@ -131,7 +131,7 @@ class Run:
     @property
     def scorecard(self) -> Scorecard:
         """The scale of the points."""
-        return Scorecard(**self.job.scorecard.model_dump())
+        return Scorecard(**self.job.scorecard.scale)
 
     @property
     def fit_rules(self) -> logistic.Rules:

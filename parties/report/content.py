@@ -153,6 +153,11 @@ def joint_coefficients(run: Run) -> list[dict[str, Any]]:
     ]
 
 
+def bands(run: Run, split: str) -> list[dict[str, Any]]:
+    """Return the score bands of a split, each with its points in words."""
+    return [{**row, "points": _span(row)} for row in run.get("bands", {}).get(split, [])]
+
+
 def bias(run: Run) -> list[dict[str, Any]]:
     """Return by split the mean PD before and after the calibration of sigmoid: taylor, and the bad rate."""
     return [{"split": name, **rates} for name, rates in run.get("calibration", {}).get("splits", {}).items()]
@@ -225,6 +230,13 @@ def learned(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         for key in row:
             row[key] += entry.get(key) or 0
     return [{"party": party, **row} for party, row in totals.items()]
+
+
+def _span(band: Mapping[str, Any]) -> str:
+    low, high = band["at_least"], band["below"]
+    if low is None:
+        return f"below {high:g}"
+    return f"{low:g} and more" if high is None else f"{low:g} to below {high:g}"
 
 
 def _gini_interval(numbers: Mapping[str, Any]) -> dict[str, float]:

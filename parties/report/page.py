@@ -42,6 +42,7 @@ def render(
         coefficients=content.coefficients(run),
         joined=content.joint_coefficients(run),
         bias=content.bias(run),
+        bands=content.bands(run, split),
         disclosed=content.disclosed_by_trees(run),
         importances=content.importances(run),
         trees=content.trees(run),
@@ -77,7 +78,13 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": number, "count": count, "percent": percent, "size": size}
+    environment.filters |= {
+        "number": number,
+        "count": count,
+        "percent": percent,
+        "size": size,
+        "points": points,
+    }
     return environment
 
 
@@ -94,6 +101,13 @@ def count(value: Any) -> str:
 def percent(value: Any, digits: int = 2) -> str:
     """Return a share in per cent, a dash for none."""
     return f"{100 * value:.{digits}f} %" if isinstance(value, int | float) else UNKNOWN
+
+
+def points(value: Any) -> str:
+    """Return points with their sign and one decimal, those of one unit of a number with three digits."""
+    if not isinstance(value, int | float):
+        return UNKNOWN
+    return f"{value:+.1f}" if abs(value) >= 0.1 or not value else f"{value:+.3g}"
 
 
 def size(value: Any) -> str:

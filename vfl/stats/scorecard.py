@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log
+from string import ascii_uppercase
 
 import numpy as np
 from numpy.typing import NDArray
-
-from vfl.stats.binning import NumericBins, quantile_cuts
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,30 @@ class Scorecard:
         """
         return np.rint(logit / self.one_point) * self.one_point
 
+    def added(self, logit: float) -> float:
+        """Return the points that a part of a logit adds, without the offset of `base`."""
+        return -logit / self.one_point
 
-def score_bands(points: NDArray[np.float64], bands: int = 10) -> NumericBins:
-    """Return bands of about the same number of customers; code 0 is the riskiest."""
-    return NumericBins(tuple(float(cut) for cut in quantile_cuts(points, bands)))
+    def base(self, logit: float) -> float:
+        """Return the points from which all parts count, where the logit's constant is `logit`."""
+        return self.base_score - log(self.base_odds) / self.one_point + self.added(logit)
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Bands of scores, A the best: band k holds points from cut k, included, up to the cut above it.
+
+    `cuts`: falling points, each of which begins a band; what is below the last is the last band.
+    """
+
+    cuts: tuple[float, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A, B, ...: one more than there are cuts."""
+        return tuple(ascii_uppercase[: len(self.cuts) + 1])
+
+    def of(self, points: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the number of each score's band, 0 for A, same shape."""
+        rising = np.array(self.cuts[::-1], np.float64)
+        return len(self.cuts) - np.searchsorted(rising, points, side="right")
