@@ -116,7 +116,7 @@ def follow_the_readme(desks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Type what the README's "Use it" shows, each line at the party it names; the servers are there."""
     use = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Use it")[2].partition("\nBetween")[0]
     lines = COMMAND.findall(use)
-    assert len(lines) == 10
+    assert len(lines) == 11
     pd.read_csv(desks / "bank" / "bank.csv", dtype=str).to_parquet(desks / "bank" / "batch.parquet")
     (desks / "new").mkdir()
     for line in lines:
