@@ -15,6 +15,7 @@ from parties.config.features import ColumnBins
 from parties.config.job import Job
 from parties.config.policy import PolicyRules
 from parties.config.schema import Section, validated
+from parties.config.scores import ScoreRules, check_scores
 from parties.config.yaml import Document, dump, load
 from vfl.table.cells import CellKind
 
@@ -228,6 +229,9 @@ class Party(Section):
         description="Logs the guest's trainings with MLflow: terms, measures, and what is in its own folder. "
         "Needs `pip install 'vfl[mlflow]'`.",
     )
+    scores: ScoreRules = Field(
+        default=ScoreRules(), description="What the guest's scores say besides PD and points."
+    )
     policy: PolicyRules = Field(
         default=PolicyRules(),
         description="What this party takes part in at all: a job that goes beyond it is refused.",
@@ -252,6 +256,7 @@ class Party(Section):
         _check_part(party, job, document)
         _check_data(party, job, document)
         _check_peers(party, job, document)
+        check_scores(party.scores, job.guest == party.party, job, document)
         if party.tracking and job.guest != party.party:
             raise document.error(("tracking",), "only the guest's trainings are logged", "remove the section")
         return party

@@ -36,6 +36,16 @@ class Measured:
         """The measured rows of each split that has any."""
         return {name: rows for name, rows in (("train", self.train), ("test", ~self.train)) if rows.any()}
 
+    @property
+    def joint(self) -> Vector:
+        """The joint model's logits."""
+        return self.calibration.apply(self.own + self.theirs)
+
+    @property
+    def usual(self) -> Vector:
+        """The hosts' logits of the training rows, of the test rows where no others are measured."""
+        return self.theirs[self.train] if self.train.any() else self.theirs
+
     def evaluated(self) -> dict[str, dict[str, Any]]:
         """Return both models' measures by split."""
         return {
@@ -45,7 +55,7 @@ class Measured:
 
     def curves(self) -> dict[str, dict[str, NDArray[Any]]]:
         """Return labels and PDs by split, for the report."""
-        joint = sigmoid(self.calibration.apply(self.own + self.theirs))
+        joint = sigmoid(self.joint)
         alone = sigmoid(self.guest_only)
         return {
             name: {"y": self.y[rows], "joint": joint[rows], "guest_only": alone[rows]}
@@ -61,7 +71,7 @@ class Measured:
     def bias(self) -> dict[str, Any]:
         """Return by split the mean PD before and after calibration, and the bad rate."""
         before = sigmoid(self.own + self.theirs)
-        after = sigmoid(self.calibration.apply(self.own + self.theirs))
+        after = sigmoid(self.joint)
         return {
             name: {
                 "mean_pd_before": float(before[rows].mean()),

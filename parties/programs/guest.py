@@ -20,9 +20,10 @@ from parties.programs.earlier import Earlier
 from parties.programs.effort import Effort
 from parties.programs.links import Contacts
 from parties.programs.masking import hosts_logits
-from parties.programs.model import Calibration, Half, unseen
-from parties.programs.points import points_facts
+from parties.programs.model import Half, unseen
+from parties.programs.points import card_facts
 from parties.programs.run import Run, load_kernels
+from parties.programs.scores import check_reasons, frame_of, score_columns
 from parties.programs.stability import batch_stability
 from parties.programs.trees import batches, warm
 from parties.programs.trees_model import TreeHalf
@@ -31,8 +32,6 @@ from parties.sources import batch_source, check_sink, keep_scores, read_training
 from parties.tracking import check_tracking, track
 from vfl.errors import VflError
 from vfl.linear import halves
-from vfl.linear.sigmoid import sigmoid
-from vfl.stats.scorecard import Bands
 from vfl.table.read import check_columns, write_scores
 from vfl.table.table import Table
 from vfl.trees.model import GuestTrees
@@ -40,8 +39,6 @@ from vfl.wire.flow import Role
 from vfl.wire.network import Link, Session
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from parties.programs.training import Trained
 
 MODEL = "model.json"
@@ -110,8 +107,7 @@ def _publish(run: Run, session: Session, trained: Trained, out: Path, effort: Ef
     from parties.report.page import render  # with matplotlib, which no training needs before
 
     ledger = session.ledger.as_json()
-    points = points_facts(run.job, trained.half, trained.curves)
-    summary = run.books(session, effort) | trained.facts | points
+    summary = run.books(session, effort) | trained.facts | card_facts(run.job, trained.half)
     files = {
         MODEL: trained.half.as_json(),
         "ledger.json": ledger,
@@ -128,6 +124,7 @@ def score(
     effort = Effort()
     assert party.data is not None
     half = _loaded(job, out / MODEL)
+    check_reasons(party, half)
     Mandate(job, party, run="", task="score").check_model(half.run)
     check_sink(party.data, output)
     batch = input or batch_source(party.data)
@@ -141,10 +138,10 @@ def score(
     progress.phase("scoring")
     common, others, logit = session.run(_scoring(run, table, half))
     session.close()
-    scores = _scores(run, common, logit)
+    scores = frame_of(score_columns(run, half, common, logit)).sort_values("id", ignore_index=True)
     target = keep_scores(scores, run.id, party.data, output, out / "scores.parquet")
     unmatched = (target or out / "scores").with_name("unmatched.csv")
-    write_scores(unmatched, _frame({"id": sorted(others.ids)}))
+    write_scores(unmatched, frame_of({"id": sorted(others.ids)}))
     database = party.data.database
     facts: dict[str, Any] = {
         "model": half.run,
@@ -178,24 +175,7 @@ async def scoring_batch(run: Run, table: Table, half: Half) -> tuple[Table, Tabl
     for warning in unseen(half.levels, common):
         run.warn(warning)
     theirs = await hosts_logits(run, len(common))
-    calibration = half.calibration or Calibration()
-    return common, others, calibration.apply(half.logit(common) + theirs)
-
-
-def _scores(run: Run, common: Table, logit: Vector) -> pd.DataFrame:
-    points = run.scorecard.whole_points(logit)
-    columns = {"id": common.ids, "pd": sigmoid(logit), "points": points}
-    if cuts := run.job.scorecard.bands:
-        bands = Bands(cuts)
-        columns["band"] = np.array(bands.names, object)[bands.of(points)]
-    frame = _frame(columns)
-    return frame.sort_values("id", ignore_index=True)
-
-
-def _frame(columns: dict[str, Any]) -> pd.DataFrame:
-    import pandas as pd  # takes a quarter of a second, which no peer should wait for
-
-    return pd.DataFrame(columns)
+    return common, others, half.calibrated(half.logit(common) + theirs)
 
 
 def _met(contacts: Contacts, run: str, task: str) -> dict[str, Link]:

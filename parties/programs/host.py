@@ -20,7 +20,7 @@ from parties.programs.effort import Effort
 from parties.programs.features import check_signs, host_features
 from parties.programs.masking import send_logits
 from parties.programs.model import Half, columns_of, levels_in, numbered, unseen
-from parties.programs.points import points_facts
+from parties.programs.points import card_facts
 from parties.programs.precedents import check_earlier, check_guests_shape, mark_of
 from parties.programs.run import Run, as_it_is
 from parties.programs.serving import Service
@@ -84,7 +84,7 @@ def _train(run: Run, session: Session, table: Table, out: Path) -> None:
     files = {
         MODEL: trained.half.as_json(),
         "ledger.json": session.ledger.as_json(),
-        "run.json": books | trained.facts | points_facts(run.job, trained.half),
+        "run.json": books | trained.facts | card_facts(run.job, trained.half),
     }
     publish_results(session, out, files)
 

@@ -5,13 +5,14 @@
  "columns": {source column: its training levels, or null for numbers},
  "coefficients": {model column: weight}, the guest's "intercept" first,
  "population": its training rows by column and bin, as vfl.stats.stability writes them,
+ "averages": {"columns": {source column: its mean part of the logit}, "partners": theirs}, the guest's,
  "calibration": {"intercept": a, "slope": b}, the guest's, of sigmoid: taylor}
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -54,6 +55,17 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class Averages:
+    """What the average training customer has in the joint logit: each of the guest's columns, the partners.
+
+    `partners`: all of them together; None where no row of theirs was measured.
+    """
+
+    columns: dict[str, float]
+    partners: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Half:
     """One party's features with their weights."""
 
@@ -63,6 +75,21 @@ class Half:
     levels: dict[str, tuple[str, ...] | None]
     calibration: Calibration | None = None
     population: Population | None = None
+    averages: Averages | None = None
+
+    @property
+    def slopes(self) -> Vector:
+        """The weights without the intercept, shape (d,)."""
+        return np.array([w for name, w in self.weights.items() if name != "intercept"])
+
+    @property
+    def slope(self) -> float:
+        """What calibration multiplies each part of the joint logit with."""
+        return self.calibration.slope if self.calibration else 1.0
+
+    def calibrated(self, logit: Vector) -> Vector:
+        """Return calibrated logits, the same where the model needs no calibration."""
+        return self.calibration.apply(logit) if self.calibration else logit
 
     def logit(self, table: Table) -> Vector:
         """Return this party's part of each row's logit."""
@@ -94,6 +121,8 @@ class Half:
         }
         if self.population:
             described["population"] = self.population.as_json()
+        if self.averages:
+            described["averages"] = asdict(self.averages)
         if self.calibration:
             described["calibration"] = {
                 "intercept": self.calibration.intercept,
@@ -109,7 +138,9 @@ class Half:
             features = KINDS[data["features_kind"]].from_json(data["features"])
             calibration = Calibration(**data["calibration"]) if "calibration" in data else None
             population = Population.from_json(data["population"]) if "population" in data else None
-            return cls(data["run"], features, data["coefficients"], levels, calibration, population)
+            averages = Averages(**data["averages"]) if "averages" in data else None
+            weights = data["coefficients"]
+            return cls(data["run"], features, weights, levels, calibration, population, averages)
 
 
 def columns_of(table: Table) -> dict[str, Values]:

@@ -6,7 +6,6 @@ to a point unless the contract says exact.  The guest's card carries the interce
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,40 +14,42 @@ from numpy.typing import NDArray
 from parties.config.job import Job
 from parties.exports.card import Card
 from parties.exports.scorecard import base_points, points_by_bin
+from parties.programs.evaluation import Measured
 from parties.programs.model import Half
 from parties.programs.trees_model import TreeHalf
+from vfl.linear.sigmoid import sigmoid
 from vfl.stats.scorecard import Bands, Scorecard
 from vfl.trees.model import GuestTrees, HostTrees
 
-Curves = Mapping[str, Mapping[str, NDArray[Any]]]
+Vector = NDArray[np.float64]
 AnyHalf = Half | TreeHalf[GuestTrees] | TreeHalf[HostTrees]
 
 
-def points_facts(job: Job, half: AnyHalf, curves: Curves | None = None) -> dict[str, Any]:
-    """Return what run.json says of points: the own card, and where there are `curves` the bands.
+def card_facts(job: Job, half: AnyHalf) -> dict[str, Any]:
+    """Return what run.json says of the own card.
 
-    There is no card of trees, nor of a model that is calibrated as a whole (sigmoid: taylor).
+    There is none of trees, nor of a model that is calibrated as a whole (sigmoid: taylor).
     """
-    scale, facts = Scorecard(**job.scorecard.scale), dict[str, Any]()
-    if isinstance(half, Half) and job.logistic.sigmoid != "taylor":
-        card = Card.of(half)
-        facts["scorecard"] = {
-            **job.scorecard.scale,
-            "base_points": base_points(card, scale),
-            "columns": points_by_bin(card, scale),
-        }
-    if job.scorecard.bands and curves:
-        bands = Bands(job.scorecard.bands)
-        facts["bands"] = {split: _bands(bands, scale, measured) for split, measured in curves.items()}
-    return facts
+    if not isinstance(half, Half) or job.logistic.sigmoid == "taylor":
+        return {}
+    scale, card = Scorecard(**job.scorecard.scale), Card.of(half)
+    described = {"base_points": base_points(card, scale), "columns": points_by_bin(card, scale)}
+    return {"scorecard": job.scorecard.scale | described}
 
 
-def _bands(bands: Bands, scale: Scorecard, measured: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
+def bands_facts(job: Job, measured: Measured) -> dict[str, Any]:
+    """Return what run.json says of bands, by split, where the job has any."""
+    if not job.scorecard.bands:
+        return {}
+    bands, scale = Bands(job.scorecard.bands), Scorecard(**job.scorecard.scale)
+    logit, splits = measured.joint, measured.splits
+    found = {split: _bands(bands, scale, measured.y[rows], logit[rows]) for split, rows in splits.items()}
+    return {"bands": found}
+
+
+def _bands(bands: Bands, scale: Scorecard, y: NDArray[np.int8], logit: Vector) -> list[dict[str, Any]]:
     """Return one row per band: its name, its points, rows, bads, bad rate and mean PD of the joint model."""
-    y, pd = measured["y"], measured["joint"]
-    with np.errstate(divide="ignore"):  # a PD of exactly 0 or 1 has the best or the worst band
-        logit = np.log(pd) - np.log1p(-pd)
-    number = bands.of(np.rint(scale.points(logit)))
+    number, pd = bands.of(scale.whole_points(logit)), sigmoid(logit)
     rows = []
     for k, name in enumerate(bands.names):
         inside = number == k

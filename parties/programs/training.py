@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,9 @@ from parties.programs.features import check_signs, guest_features, hosts_names, 
 from parties.programs.limits import check_events
 from parties.programs.masking import hosts_logits
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
+from parties.programs.points import bands_facts
 from parties.programs.precedents import check_earlier, check_hosts_shape
+from parties.programs.reasons import averages_of
 from parties.programs.run import Run, as_it_is
 from parties.programs.stability import held_out_stability, population_of
 from parties.programs.trees_model import TreeHalf
@@ -96,6 +98,8 @@ async def training(run: Run, table: Table) -> Trained:
     measured = await _measured(run, common, models)
     calibration = measured.calibration if run.fit_rules.taylor else None
     half = Half(run.id, features, models.weights, levels, calibration, population_of(common, features))
+    averages = averages_of(half, common.training, measured.usual)
+    half = replace(half, averages=averages)
     facts |= held_out_stability(run, common, half)
     facts |= {"intersection": len(common.table), "rows": common.rows} | models.facts | _worth(run, measured)
     return Trained(half, facts, measured.curves())
@@ -164,7 +168,7 @@ async def _measured(run: Run, common: Common, models: Models) -> Measured:
 
 def _worth(run: Run, measured: Measured) -> dict[str, Any]:
     """Return what run.json says of the measured rows."""
-    facts: dict[str, Any] = {"splits": measured.evaluated()}
+    facts: dict[str, Any] = {"splits": measured.evaluated()} | bands_facts(run.job, measured)
     if run.exact:
         facts["rounding"] = measured.rounding(run.scorecard)
     if run.fit_rules.taylor:

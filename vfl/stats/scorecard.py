@@ -77,7 +77,7 @@ class Bands:
         """A, B, ...: one more than there are cuts."""
         return tuple(ascii_uppercase[: len(self.cuts) + 1])
 
-    def of(self, points: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.int64]:
+    def of(self, points: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the number of each score's band, 0 for A, same shape."""
         rising = np.array(self.cuts[::-1], np.float64)
         return len(self.cuts) - np.searchsorted(rising, points, side="right")

@@ -15,6 +15,7 @@ from parties.programs.features import hosts_names
 from parties.programs.keys import new_key
 from parties.programs.limits import check_events, check_leaves
 from parties.programs.model import Calibration, levels_in, unseen
+from parties.programs.points import bands_facts
 from parties.programs.precedents import check_earlier
 from parties.programs.run import Run
 from parties.programs.training import Trained
@@ -94,7 +95,7 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
         "trees": grown.growth.facts(grown.ensemble, len(old))
         | {"disclosed": _disclosed(run, common, grown, old), "importances": _importances(run, half, shown)},
         "splits": measured.evaluated(),
-    }
+    } | bands_facts(run.job, measured)
     return Trained(half, facts, measured.curves())
 
 
