@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from parties.config.job import Job
 from scripts.benchmarks.measuring.comparison import Comparison
 from scripts.benchmarks.real.evidence import APART, pooled_bins
 from scripts.benchmarks.real.jobs import Case, run
@@ -73,9 +74,11 @@ def compared(ours: dict[str, float], twin: dict[str, float], bins: Bins, scale: 
 def measured(name: str, folder: Path) -> dict[str, Any]:
     """Run the job, fit its twin, and return everything that is printed."""
     run(CONFIGS / name / "monotone.yaml", folder)
-    columns, y, train = pooled_table(Case(name))
+    job = Job.load(CONFIGS / name / "monotone.yaml")
+    columns, y, train = pooled_table(Case(name), (job.guest, *job.hosts))
     bins: Bins = {}
-    for party in ("guest", "insurer"):
+    folders = ("guest", *job.hosts)
+    for party in folders:
         path = folder / party / "model.json"
         held = json.loads(path.read_text(encoding="utf-8"))["columns"]
         bins |= pooled_bins(path, {column: columns[column] for column in held}, y, train)
@@ -87,12 +90,13 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
     )
     fit = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12, max_iter=500).fit(x[train], y[train])
     twin = dict(zip(["intercept", *bins], [*fit.intercept_, *fit.coef_[0]], strict=True))
-    parties = [json.loads((folder / p / "model.json").read_text()) for p in ("guest", "insurer")]
-    ours = parties[0]["coefficients"] | parties[1]["coefficients"]
+    ours: dict[str, float] = {}
+    for party in folders:
+        ours |= json.loads((folder / party / "model.json").read_text())["coefficients"]
     report = json.loads((folder / "guest" / "run.json").read_text())
     return {
         "set": name,
-        "comparisons": list(compared(ours, twin, bins, Scorecard())),
+        "comparisons": list(compared(ours, twin, bins, Scorecard(**job.scorecard.model_dump()))),
         "columns": {
             column: {
                 "bins": len(counted.rows()),

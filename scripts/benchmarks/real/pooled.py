@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pandas as pd
@@ -35,18 +36,25 @@ class Model:
     seconds: float
 
 
-def pooled_table(case: Tables) -> tuple[dict[str, Values], NDArray[np.int8], NDArray[np.bool_]]:
-    """Return the joined columns in both parties' order, the labels, and which rows train."""
-    tables, ids = {}, {}
-    for party in ("bank", "insurer"):
+def pooled_table(
+    case: Tables, parties: tuple[str, ...] = ("bank", "insurer")
+) -> tuple[dict[str, Values], NDArray[np.int8], NDArray[np.bool_]]:
+    """Return the joined columns in the parties' order, the labels, and which rows train; the guest first."""
+    tables, ids = [], []
+    for party in parties:
         table = read_training(Data.model_validate(case.data(party)))
         clean = normalised(table.ids, IdRules(**case.alignment), table.source)
-        tables[party], ids[party] = table.take(clean.rows), clean.ids
-    _, ours, theirs = np.intersect1d(ids["bank"].astype(str), ids["insurer"].astype(str), return_indices=True)
-    bank, insurer = tables["bank"].take(ours), tables["insurer"].take(theirs)
-    assert bank.label is not None
-    columns = {name: column.values for name, column in (bank.columns | insurer.columns).items()}
-    return columns, bank.label, training_rows(bank)
+        tables.append(table.take(clean.rows))
+        ids.append(clean.ids.astype(str))
+    common = reduce(np.intersect1d, ids)
+    joined = [
+        table.take(np.intersect1d(own, common, return_indices=True)[1])
+        for table, own in zip(tables, ids, strict=True)
+    ]
+    guest = joined[0]
+    assert guest.label is not None
+    columns = {name: column.values for table in joined for name, column in table.columns.items()}
+    return columns, guest.label, training_rows(guest)
 
 
 def fitted(case: Tables) -> Model:
