@@ -34,6 +34,7 @@ class Run:
     """What the parties of a finished run wrote down."""
 
     folder: Path
+    hosts: tuple[str, ...]
     seconds: float
 
     def read(self, name: str) -> dict[str, Any]:
@@ -43,11 +44,20 @@ class Run:
 
     @property
     def model(self) -> Model:
-        """The joint model, put together from both halves."""
+        """The joint model, put together from all parts."""
         report = self.read(REPORT)
-        halves = [self.read(f"{party}/model.json")["coefficients"] for party in ("guest", "insurer")]
+        parts = [self.read(f"{party}/model.json")["coefficients"] for party in self.holders]
         splits = {split: chosen(models["joint"]) for split, models in report["splits"].items()}
-        return Model(report["rows"], halves[0] | halves[1], splits, report["seconds"])
+        return Model(report["rows"], _joined(parts), splits, report["seconds"])
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """The folders of who holds a part of the model."""
+        return ("guest", *self.hosts)
+
+
+def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {name: value for part in parts for name, value in part.items()}
 
 
 def compared(case: Case, ours: Model, pooled: Model) -> Iterator[Comparison]:
@@ -80,20 +90,17 @@ def scores(done: Run, case: Case) -> Comparison:
 
 def evidence(done: Run, case: Case) -> list[Comparison]:
     """Compare weights of evidence and information values with those of the published counts."""
-    tables = [done.read(f"{party}/model.json")["features"] for party in ("guest", "insurer")]
+    tables = [done.read(f"{party}/model.json")["features"] for party in done.holders]
     values = [
-        done.read(f"{party}/run.json")["information_value"][role]
-        for party, role in (("guest", "guest"), ("insurer", "host"))
+        done.read(f"{party}/run.json")["information_value"]["guest" if party == "guest" else "host"]
+        for party in done.holders
     ]
-    return [
-        *published_evidence(case, tables[0] | tables[1]),
-        published_values(case, values[0] | values[1]),
-    ]
+    return [*published_evidence(case, _joined(tables)), published_values(case, _joined(values))]
 
 
 def resources(done: Run) -> dict[str, Any]:
     """Return gradients, and seconds, bytes and peak memory by phase or party."""
-    reports = {party: done.read(f"{party}/run.json") for party in ("guest", "insurer", "arbiter")}
+    reports = {party: done.read(f"{party}/run.json") for party in (*done.holders, "arbiter")}
     guest, costs = reports["guest"], [report["phases"] for report in reports.values()]
     return {
         "seconds": done.seconds,
@@ -112,7 +119,7 @@ def measured(case: Case, folder: Path) -> dict[str, Any]:
     job = write_job(case, folder, case.gradient_bits)
     begun = time.perf_counter()
     run(job, folder / "out")
-    done = Run(folder / "out", time.perf_counter() - begun)
+    done = Run(folder / "out", case.hosts, time.perf_counter() - begun)
     peer = fitted(case)
     # No figures are published for the dirty ids' 888 customers.
     pooled = peer if case.dirty else published(case)
@@ -144,7 +151,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     pooled = {c.what: c.pooled for c in found["comparisons"]}
     for split, measures in found["rounded_to_one_point"].items():
         for m, value in measures.items():
-            yield beside(f"{split} {m}, host rounded to a point", value, pooled[f"{split} {m}"])
+            yield beside(f"{split} {m}, hosts rounded to a point", value, pooled[f"{split} {m}"])
     yield f"{'coefficients, scikit-learn in this run':64}{found['apart_from_sklearn']:10.1e}"
     yield ""
     state = "converged" if found["converged"] else "NOT converged"

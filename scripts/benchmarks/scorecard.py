@@ -75,7 +75,7 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
     """Run the job, fit its twin, and return everything that is printed."""
     run(CONFIGS / name / "monotone.yaml", folder)
     job = Job.load(CONFIGS / name / "monotone.yaml")
-    columns, y, train = pooled_table(Case(name), (job.guest, *job.hosts))
+    columns, y, train = pooled_table(Case(name))
     bins: Bins = {}
     folders = ("guest", *job.hosts)
     for party in folders:

@@ -26,6 +26,11 @@ class Portfolio:
         return f"portfolio-{self.rows}"
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """The insurer alone."""
+        return ("insurer",)
+
+    @property
     def features(self) -> str:
         """Weights of evidence."""
         return "woe"

@@ -14,18 +14,25 @@ from parties.config.yaml import dump
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
-SETS = ("german", "breast", "caravan", "default_credit", "give_credit")
+THREE = "default_credit_3p"
+"""The set that is cut among a bank and two hosts."""
+
+SETS = ("german", "breast", "caravan", "default_credit", THREE, "give_credit")
 
 BREAST = {"max_iter": 80, "tolerance": 1e-4}
 """Nearly separable: the optimum lies 56 gradients away, more than the gate lets pass."""
 
 
 class Tables(Protocol):
-    """Two institutions' tables, and what a job says of them."""
+    """Institutions' tables, and what a job says of them."""
 
     @property
     def name(self) -> str:
         """What they are called."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Who brings columns beside the bank."""
 
     @property
     def features(self) -> str:
@@ -63,6 +70,11 @@ class Case:
     def folder(self) -> Path:
         """Where the set lies."""
         return DATA / self.name
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Who brings columns beside the bank."""
+        return ("insurer", "lender2") if self.name == THREE else ("insurer",)
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -104,8 +116,8 @@ class Case:
     @property
     def files(self) -> dict[str, Path]:
         """Each party's table."""
-        insurer = "insurer_dirty" if self.dirty else "insurer"
-        return {"bank": self.folder / "bank.csv", "insurer": self.folder / f"{insurer}.csv"}
+        stems = {name: f"{name}_dirty" if self.dirty and name == "insurer" else name for name in self.hosts}
+        return {name: self.folder / f"{stem}.csv" for name, stem in ({"bank": "bank"} | stems).items()}
 
     def data(self, party: str) -> dict[str, Any]:
         """Return the party's section `data`."""
@@ -115,11 +127,9 @@ class Case:
         return {"table": str(table), "id": "id", "categorical": categorical, **own}
 
 
-ROLES = {"bank": "guest", "insurer": "host", "trustee": "arbiter"}
-
-
 def write_job(case: Tables, folder: Path, gradient_bits: int | None = None) -> Path:
-    """Write the job of a regression and its three parties' files; return the job's path."""
+    """Write the job of a regression and all its parties' files; return the job's path."""
+    roles = {"bank": "guest"} | dict.fromkeys(case.hosts, "host") | {"trustee": "arbiter"}
     sections = {
         "job": f"{case.name}-{case.features}".replace("_", "-"),
         "alignment": case.alignment,
@@ -128,7 +138,7 @@ def write_job(case: Tables, folder: Path, gradient_bits: int | None = None) -> P
         "disclosure": {"scores": "exact", "gradient_bits": gradient_bits},
         "gates": {"allow": case.gates},
     }
-    return write_files(folder, ROLES, sections, case.data)
+    return write_files(folder, roles, sections, case.data)
 
 
 def write_files(

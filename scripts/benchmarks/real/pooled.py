@@ -36,12 +36,10 @@ class Model:
     seconds: float
 
 
-def pooled_table(
-    case: Tables, parties: tuple[str, ...] = ("bank", "insurer")
-) -> tuple[dict[str, Values], NDArray[np.int8], NDArray[np.bool_]]:
-    """Return the joined columns in the parties' order, the labels, and which rows train; the guest first."""
+def pooled_table(case: Tables) -> tuple[dict[str, Values], NDArray[np.int8], NDArray[np.bool_]]:
+    """Return the joined columns in the parties' order, the labels, and which rows train."""
     tables, ids = [], []
-    for party in parties:
+    for party in ("bank", *case.hosts):
         table = read_training(Data.model_validate(case.data(party)))
         clean = normalised(table.ids, IdRules(**case.alignment), table.source)
         tables.append(table.take(clean.rows))

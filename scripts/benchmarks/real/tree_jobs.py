@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmarks.real.jobs import DATA, SETS, Case, write_files
+from scripts.benchmarks.real.jobs import DATA, SETS, THREE, Case, write_files
 
 FATE = "fate_default_credit"
-THREE = "default_credit_3p"
-TREE_SETS = (*SETS, THREE, FATE)
+TREE_SETS = (*SETS, FATE)
 
 SMALL = ("german", "breast", "caravan")
 """Sets with too few rows for fifty trees of depth four."""
