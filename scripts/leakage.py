@@ -24,6 +24,7 @@ import vfl.features.split
 import vfl.features.woe
 import vfl.linear.allowance
 import vfl.linear.coefficients
+import vfl.linear.crossed
 import vfl.linear.halves
 import vfl.linear.logistic
 import vfl.linear.pairing
@@ -49,6 +50,7 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     vfl.linear.allowance,
     vfl.linear.residuals,
     vfl.linear.logistic,
+    vfl.linear.crossed,
     vfl.linear.coefficients,
     vfl.linear.halves,
     vfl.linear.pairing,

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from crossed_runs import crossed_roles
 from hostile import KEY, PRIVATE
 from hosts_runs import LOGITS, masked_scoring_roles, pairing_roles, residuals_roles, several_logistic_roles
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError
 from vfl.features import names, selected, split, woe
 from vfl.gates import Gates
-from vfl.linear import allowance, coefficients, halves, logistic, pairing, residuals, scoring
+from vfl.linear import allowance, coefficients, crossed, halves, logistic, pairing, residuals, scoring
 from vfl.linear.columns import Columns
 from vfl.trees import boosting, hidden, opening, shown
 from vfl.trees import scoring as tree_scoring
@@ -283,6 +284,7 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
         lambda: logistic_roles(rules=logistic.Rules(1e-9, 1, taylor=True)),
         lambda: several_logistic_roles(2),
     ),
+    crossed: (crossed_roles,),
     residuals: (residuals_roles, lambda: residuals_roles(1)),
     boosting: (
         boosting_roles,

@@ -31,6 +31,9 @@ from vfl.errors import ContractError, ProtocolError, SecurityError
 from vfl.wire.flow import Peer
 from vfl.wire.message import Disclosed, Message
 
+Hide = Callable[[Encrypted, Randomness], Ciphertexts]
+"""How ciphertexts are randomised: in full towards whoever decrypts and has made what they are made of."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class MaskedPlaintexts:
@@ -132,10 +135,11 @@ async def learn_masked(
     rng: Randomness,
     arbiter: Peer,
     source: Peer | None = None,
+    hide: Hide | None = None,
 ) -> list[int]:
     """Return what the arbiter's answer tells of sums that were packed as the masking says."""
     masks = masking.draw(rng)
-    masked = key.randomise(key.add(packed, key.lift(masking.added(masks))), rng)
+    masked = (hide or key.randomise)(key.add(packed, key.lift(masking.added(masks))), rng)
     await arbiter.send(MaskedSums(masked, masking.packing.count, masking.bits))
     got = await arbiter.receive(DecryptedSums)
     answer, limits = to_ints(got.values.residues), masking.limits

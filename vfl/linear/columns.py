@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.arbitration import Shape, learn_masked
+from vfl.arbitration import Hide, Shape, learn_masked
 from vfl.crypto.fixed_point import FRACTION, bits_for, decode, encode
 from vfl.crypto.masking import Masking, Rounded, Whole
 from vfl.crypto.packing import Packing
-from vfl.crypto.paillier import Ciphertexts, PublicKey, Unrandomised
+from vfl.crypto.paillier import Ciphertexts, Encrypted, PublicKey, Unrandomised
 from vfl.crypto.randomness import Randomness
 from vfl.linear import whitening
 from vfl.steps import State
@@ -74,11 +74,31 @@ class Columns:
 
         `fraction`: the fractional bits of r.  `source`: from whose ciphertexts the residuals were made.
         """
+        sums = await self.sums(r, fraction, key=key, rng=rng, arbiter=arbiter, source=source)
+        return self.met(sums, fraction)
+
+    async def sums(
+        self,
+        r: Encrypted,
+        fraction: int,
+        *,
+        key: PublicKey,
+        rng: Randomness,
+        arbiter: Peer,
+        source: Peer,
+        hide: Hide | None = None,
+    ) -> list[int]:
+        """Learn x^T r as integers; `hide`: how what is asked is randomised, `key.randomise` by default."""
         masking, encrypted = self.masking(key, fraction), self._encrypted_sums(r, key)
         if self._told is not None:
             encrypted = key.weighted_sums(encrypted, self._white.T)
         packed = key.pack(encrypted, masking.packing)
-        sums = await learn_masked(packed, masking, key=key, rng=rng, arbiter=arbiter, source=source)
+        return await learn_masked(
+            packed, masking, key=key, rng=rng, arbiter=arbiter, source=source, hide=hide
+        )
+
+    def met(self, sums: list[int], fraction: int) -> Vector:
+        """Take x^T r for the newest gradient; return its products with all so far: (k + 1,)."""
         white = self._whitened(sums, fraction + FRACTION)
         self._gradients.append(white + whitening.to_white(self._lower, self.penalty * self.w))
         return np.array(self._gradients) @ self._gradients[-1]
@@ -105,13 +125,18 @@ class Columns:
             return whitening.to_white(self._lower, np.array([decode(v, fraction) for v in sums]))
         return np.array([decode(v, fraction + self._finer) for v in sums])
 
+    def plain_sums(self, shares: list[int]) -> list[int]:
+        """Return x^T s of integers of any size, with FRACTION more fractional bits."""
+        total: list[int] = (np.array(shares, object) @ self._encoded.astype(object)).tolist()
+        return total
+
     def move(self, coefficients: Vector) -> float:
         """Take the step sum_i c_i g_i; return the largest change of a coefficient."""
         step = whitening.from_white(self._lower, coefficients @ np.array(self._gradients))
         self.w = self.w + step
         return float(np.abs(step).max())
 
-    def _encrypted_sums(self, r: Ciphertexts, key: PublicKey) -> Unrandomised:
+    def _encrypted_sums(self, r: Encrypted, key: PublicKey) -> Unrandomised:
         """E(sum_i x_ij r_i) for each column j: by value where values are few, else by buckets."""
         parts: dict[int, Unrandomised] = {}
         if self._binned:

@@ -36,7 +36,7 @@ guest hands out step coefficients instead of summed inner products, so hosts lea
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -128,13 +128,8 @@ async def guest(
     steps: Steps = FORGOTTEN,
 ) -> Fit:
     """Fit the guest's coefficients; `columns` begin at the fit of the guest alone."""
-    optimiser, degrees, error = Lbfgs(), list[int](), FIRST_ERROR
-    content, go_on = False, True
-    if (kept := steps.state(STEP)) is not None:
-        optimiser, degrees, error = Lbfgs.restored(kept["optimiser"]), kept["degrees"], kept["error"]
-        content, go_on = kept["content"], kept["go_on"]
-        columns.restore(kept["columns"])
-    while go_on:
+
+    async def gradient(number: int, error: float) -> tuple[Vector, int]:
         r, degree = await residuals.guest(
             columns.logit,
             y,
@@ -143,32 +138,12 @@ async def guest(
             key=key,
             rng=rng,
             hosts=hosts,
-            report=partial(report, len(degrees) + 1),
+            report=partial(report, number),
         )
-        degrees.append(degree)
-        products = await columns.gradient(
-            r,
-            residuals.fraction(len(hosts)),
-            key=key,
-            rng=rng,
-            arbiter=arbiter,
-            source=any_of(hosts),
-        )
-        for host in hosts:
-            products = products + await _products(len(products), host)
-        step = optimiser.step(products)
-        for host in hosts:
-            await host.send(Step(step))
-        content = _moved(columns, step, any_of(hosts)) <= rules.tolerance
-        for host in hosts:
-            content = (await host.receive(Content)).content and content
-        go_on = not content and len(degrees) < rules.max_iter
-        for peer in (*hosts, arbiter):
-            await peer.send(Verdict(go_on))
-        error = max(rules.tolerance / 3, 0.1 * optimiser.norm / (2 * math.sqrt(len(y))))
-        done = {"degrees": degrees, "content": content, "go_on": go_on, "columns": columns.as_state()}
-        steps.checkpoint(STEP, done | {"optimiser": optimiser.as_state(), "error": error})
-    return Fit(columns.w, len(degrees), content, tuple(degrees))
+        fraction, source = residuals.fraction(len(hosts)), any_of(hosts)
+        return await columns.gradient(r, fraction, key=key, rng=rng, arbiter=arbiter, source=source), degree
+
+    return await guest_descends(columns, rules, gradient, hosts=hosts, others=(arbiter,), steps=steps)
 
 
 async def host(
@@ -183,28 +158,13 @@ async def host(
     steps: Steps = FORGOTTEN,
 ) -> Fit:
     """Fit a host's coefficients; `columns` begin at zero.  `place`: ours among the hosts."""
-    degrees, content, go_on = list[int](), False, True
-    if (kept := steps.state(STEP)) is not None:
-        degrees, content, go_on = kept["degrees"], kept["content"], kept["go_on"]
-        columns.restore(kept["columns"])
-    while go_on:
+
+    async def gradient() -> tuple[Vector, int]:
         r, degree = await residuals.host(columns.logit, key=key, rng=rng, guest=guest, place=place)
-        degrees.append(degree)
-        products = await columns.gradient(
-            r, residuals.fraction(place.hosts), key=key, rng=rng, arbiter=arbiter, source=guest
-        )
-        await guest.send(GradientProducts(products))
-        step = (await guest.receive(Step)).coefficients
-        if step.shape != products.shape or not np.isfinite(step).all():
-            raise guest.blame("sent a step of another length")
-        content = _moved(columns, step, guest) <= rules.tolerance
-        await guest.send(Content(content))
-        go_on = (await guest.receive(Verdict)).go_on
-        if go_on and len(degrees) >= rules.max_iter:
-            raise guest.blame(f"asked for more than the {rules.max_iter} gradients that were agreed")
-        done = {"degrees": degrees, "content": content, "go_on": go_on, "columns": columns.as_state()}
-        steps.checkpoint(STEP, done)
-    return Fit(columns.w, len(degrees), content, tuple(degrees))
+        fraction = residuals.fraction(place.hosts)
+        return await columns.gradient(r, fraction, key=key, rng=rng, arbiter=arbiter, source=guest), degree
+
+    return await host_descends(columns, rules, gradient, guest=guest, steps=steps)
 
 
 async def arbiter(
@@ -226,6 +186,76 @@ async def arbiter(
             await quota.answer(private, party=party)
         go_on = (await guest.receive(Verdict)).go_on
         steps.checkpoint(STEP, {"go_on": go_on, "left": [quota.left for quota in quotas]})
+
+
+async def guest_descends(
+    columns: Columns,
+    rules: Rules,
+    gradient: Callable[[int, float], Awaitable[tuple[Vector, int]]],
+    *,
+    hosts: tuple[Peer, ...],
+    others: tuple[Peer, ...],
+    steps: Steps,
+) -> Fit:
+    """Take steps until all are content; `others`: who hears of the verdict beside the hosts.
+
+    `gradient`: told its number and the error its sigmoid may have, returns the products of the guest's
+    newest gradient with all so far, and the degree.
+    """
+    optimiser, degrees, error = Lbfgs(), list[int](), FIRST_ERROR
+    content, go_on = False, True
+    if (kept := steps.state(STEP)) is not None:
+        optimiser, degrees, error = Lbfgs.restored(kept["optimiser"]), kept["degrees"], kept["error"]
+        content, go_on = kept["content"], kept["go_on"]
+        columns.restore(kept["columns"])
+    while go_on:
+        products, degree = await gradient(len(degrees) + 1, error)
+        degrees.append(degree)
+        for host in hosts:
+            products = products + await _products(len(products), host)
+        step = optimiser.step(products)
+        for host in hosts:
+            await host.send(Step(step))
+        content = _moved(columns, step, any_of(hosts)) <= rules.tolerance
+        for host in hosts:
+            content = (await host.receive(Content)).content and content
+        go_on = not content and len(degrees) < rules.max_iter
+        for peer in (*hosts, *others):
+            await peer.send(Verdict(go_on))
+        error = max(rules.tolerance / 3, 0.1 * optimiser.norm / (2 * math.sqrt(len(columns.x))))
+        done = {"degrees": degrees, "content": content, "go_on": go_on, "columns": columns.as_state()}
+        steps.checkpoint(STEP, done | {"optimiser": optimiser.as_state(), "error": error})
+    return Fit(columns.w, len(degrees), content, tuple(degrees))
+
+
+async def host_descends(
+    columns: Columns,
+    rules: Rules,
+    gradient: Callable[[], Awaitable[tuple[Vector, int]]],
+    *,
+    guest: Peer,
+    steps: Steps,
+) -> Fit:
+    """Take the guest's steps until it says that it is over; `gradient`: as the guest's."""
+    degrees, content, go_on = list[int](), False, True
+    if (kept := steps.state(STEP)) is not None:
+        degrees, content, go_on = kept["degrees"], kept["content"], kept["go_on"]
+        columns.restore(kept["columns"])
+    while go_on:
+        products, degree = await gradient()
+        degrees.append(degree)
+        await guest.send(GradientProducts(products))
+        step = (await guest.receive(Step)).coefficients
+        if step.shape != products.shape or not np.isfinite(step).all():
+            raise guest.blame("sent a step of another length")
+        content = _moved(columns, step, guest) <= rules.tolerance
+        await guest.send(Content(content))
+        go_on = (await guest.receive(Verdict)).go_on
+        if go_on and len(degrees) >= rules.max_iter:
+            raise guest.blame(f"asked for more than the {rules.max_iter} gradients that were agreed")
+        done = {"degrees": degrees, "content": content, "go_on": go_on, "columns": columns.as_state()}
+        steps.checkpoint(STEP, done)
+    return Fit(columns.w, len(degrees), content, tuple(degrees))
 
 
 async def _products(count: int, host: Peer) -> Vector:

@@ -131,8 +131,8 @@ async def guest(
 
     Returns the degree besides.
     """
-    polynomial = await _agree(a, error, taylor, hosts)
-    blocks, last, done = _blocks(len(y)), len(hosts) - 1, list[Ciphertexts]()
+    polynomial = await agree(a, error, taylor, hosts)
+    blocks, last, done = blocks_of(len(y)), len(hosts) - 1, list[Ciphertexts]()
     for turn in range(len(blocks) + last):
         for j, host in enumerate(hosts):
             if not 0 <= turn - j < len(blocks):
@@ -143,7 +143,7 @@ async def guest(
             if j < last:
                 await hosts[j + 1].send(PartialPowers(powers))
                 continue
-            r = _residuals(polynomial, a[rows], y[rows], powers, len(hosts), key)
+            r = residuals_of(polynomial, a[rows], y[rows], powers, len(hosts), key)
             done.append(key.rerandomise(r, rng))
             for peer in hosts:
                 await peer.send(EncryptedResiduals(done[-1]))
@@ -158,8 +158,8 @@ async def host(
 
     Blocks are sent while the hosts after us, and the guest, still work on those before.
     """
-    polynomial, before = await _accept(b, guest, place)
-    blocks, done = _blocks(len(b)), list[Ciphertexts]()
+    polynomial, before = await accept(b, guest, place)
+    blocks, done = blocks_of(len(b)), list[Ciphertexts]()
     lag = place.after + 1
     for turn in range(len(blocks) + lag):
         if turn < len(blocks):
@@ -178,7 +178,8 @@ async def host(
     return Ciphertexts.joined(done), polynomial.degree
 
 
-async def _agree(a: Vector, error: float, taylor: bool, hosts: tuple[Peer, ...]) -> Polynomial:
+async def agree(a: Vector, error: float, taylor: bool, hosts: tuple[Peer, ...]) -> Polynomial:
+    """Return the polynomial on which guest and hosts agree, for the guest's logits a."""
     ranges = [await _declared(host) for host in hosts]
     lo, hi = sum(r.lo for r in ranges), sum(r.hi for r in ranges)
     if taylor:
@@ -200,7 +201,7 @@ async def _declared(host: Peer) -> LogitRange:
     return declared
 
 
-async def _accept(b: Vector, guest: Peer, place: Place) -> tuple[Polynomial, float]:
+async def accept(b: Vector, guest: Peer, place: Place) -> tuple[Polynomial, float]:
     """Return the map of our own logits, with its degree, and half the width of all ranges before."""
     lo, hi = declared_range(b)
     await guest.send(LogitRange(lo, hi))
@@ -223,13 +224,15 @@ def _with_own(
     return passed_on(partial, alpha, beta, own.degree, hosts_before=place.before, key=key)
 
 
-def _residuals(
+def residuals_of(
     polynomial: Polynomial, a: Vector, y: Labels, powers: Ciphertexts, hosts: int, key: PublicKey
 ) -> Unrandomised:
+    """Return E(sum_j c_j(a_i) T_j - y_i) of the hosts' powers."""
     c = polynomial.coefficients(a)
     known = raised(encode(c[:, 0] - y, 2 * FRACTION), FRACTION * (hosts - 1))
     return key.add(key.row_products(powers, encode(c[:, 1:])), key.lift(known))
 
 
-def _blocks(n: int) -> list[slice]:
+def blocks_of(n: int) -> list[slice]:
+    """Return the rows that travel together."""
     return [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
