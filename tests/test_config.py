@@ -167,12 +167,7 @@ def test_a_bad_value_is_told_in_plain_words_with_its_line(tmp_path: Path, extra:
         (
             "role: arbiter",
             "role: host",
-            "job.yaml:1: model: kind logistic needs an arbiter, and the job has none",
-        ),
-        (
-            "  trustee: {role: arbiter}\n",
-            "",
-            "job.yaml:1: model: kind logistic needs an arbiter, and the job has none",
+            "job.yaml:1: model: kind logistic of 2 hosts needs an arbiter, and the job has none",
         ),
         ("role: host", "role: arbiter", "job.yaml:4: parties: needs 1 to 8 hosts, not 0"),
         ("role: host", "role: guest", "job.yaml:4: parties: needs exactly one guest, not 2: bank, insurer"),

@@ -109,7 +109,8 @@ class Job(Section):
     )
     parties: dict[PartyName, JobParty] = Field(
         description="The parties by name (a-z, 0-9 and _): one guest, one arbiter, and one to eight hosts. "
-        "Trees do without an arbiter: the guest then has the key.",
+        "Without an arbiter: of trees the guest then has the key; a regression then takes one host, and "
+        "guest and host decrypt for each other what is masked.",
         examples=[{"bank": {"role": "guest"}, "insurer": {"role": "host"}, "trustee": {"role": "arbiter"}}],
     )
     alignment: AlignmentRules = Field(default=AlignmentRules(), description="How customers are matched.")
@@ -159,6 +160,9 @@ class Job(Section):
         taylor = isinstance(model, LogisticRules) and model.sigmoid == "taylor"
         if taylor and "train" not in disclosure.metrics:
             raise ValueError("metrics must hold train: model.sigmoid taylor is calibrated on those rows")
+        arbiter = _named(info.data.get("parties", {}), "arbiter")
+        if disclosure.gradient_bits is not None and not arbiter:
+            raise ValueError("gradient_bits needs an arbiter: it drops the other bits")
         if isinstance(model, TreeRules) and disclosure.joined_coefficients:
             raise ValueError("joined_coefficients: trees have none")
         if isinstance(model, TreeRules) and disclosure.scores != "point":

@@ -70,8 +70,8 @@ class LogisticRules(Section):
 
     def check_parties(self, hosts: tuple[str, ...], arbiters: tuple[str, ...]) -> None:
         """Raise ValueError unless these hosts and arbiters can fit the model."""
-        if not arbiters:
-            raise ValueError(f"kind {self.kind} needs an arbiter, and the job has none")
+        if not arbiters and len(hosts) > 1:
+            raise ValueError(f"kind {self.kind} of {len(hosts)} hosts needs an arbiter, and the job has none")
 
 
 class TreeRules(Section):

@@ -62,6 +62,7 @@ def _guest(job: Job) -> Iterator[str]:
             yield f"sizes and bad rates of bins, and the information value of hosts' columns, {named}"
             if job.features.selection.leaves_out:
                 yield "which of the hosts' columns enter the model"
+        yield from _masked_by_the_other(job)
     exactly = "to one scorecard point" if rules.scores == "point" else "exactly: often a host's whole row"
     rows = ", ".join([*(f"{split} rows" for split in rules.metrics), "customers scored later"])
     if isinstance(job.model, TreeRules):
@@ -87,10 +88,19 @@ def _host(job: Job) -> Iterator[str]:
         yield _gradient(job)
         if job.features.kind == "woe" and rules.woe_to_host:
             yield "the bad rate of each of its bins"
+        yield from _masked_by_the_other(job)
     if rules.joined_coefficients:
         yield "the guest's half of the model"
     if rules.online:
         yield "which of its customers are scored online, and when"
+
+
+def _masked_by_the_other(job: Job) -> Iterator[str]:
+    if not job.arbiter:
+        yield (
+            f"no residual and no sum of the other's, though it decrypts them, {job.encryption.decryptions} "
+            "ciphertexts of sums at most: they are masked"
+        )
 
 
 def _gradient(job: Job) -> str:

@@ -8,13 +8,12 @@ from parties.config.job import Job
 from parties.config.party import Party
 from parties.programs.consent import publish_results
 from parties.programs.effort import Effort
-from parties.programs.keys import new_key
+from parties.programs.keys import new_key, quota_of
 from parties.programs.run import Run, as_it_is
 from parties.programs.serving import Service
 from parties.programs.serving import serve as serve_runs
 from parties.progress import Progress
 from vfl.arbitration import Quota, Shape
-from vfl.errors import ContractError
 from vfl.features import woe
 from vfl.linear import allowance, logistic
 from vfl.trees import opening
@@ -56,17 +55,5 @@ async def training(run: Run) -> None:
         lambda shapes: [[s.sums, s.bits] for s in shapes],
         lambda kept: [Shape(*pair) for pair in kept],
     )
-    quotas = [_quota(run, shape, private.public.n) for shape in shapes]
+    quotas = [quota_of(run, shape, private.public.n) for shape in shapes]
     await logistic.arbiter(private, quotas, guest=run.guest, hosts=run.hosts, steps=run.steps)
-
-
-def _quota(run: Run, shape: Shape, n: int) -> Quota:
-    """Return what the agreed iterations take of one party's gradient, within the contract's ceiling."""
-    try:
-        quota = Quota.of_requests(run.job.logistic.max_iter, shape, n, told=run.gradient_bits)
-    except OverflowError as error:
-        raise ContractError(
-            "gradient", str(error), "drop disclosure.gradient_bits, or take a longer key"
-        ) from None
-    quota.left = min(quota.left, run.job.encryption.decryptions)
-    return quota

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from parties.programs.alignment import Common
+from parties.programs.fitting import Keys
 from parties.programs.limits import check_columns_count, check_values, check_width
 from parties.programs.model import Features, columns_of, numbered
 from parties.programs.run import Run, as_it_is
@@ -55,7 +56,7 @@ async def hosts_names(run: Run) -> dict[str, tuple[str, ...]]:
 
 
 async def hosts_values(
-    run: Run, common: Common, key: PublicKey, named: dict[str, tuple[str, ...]]
+    run: Run, common: Common, keys: Keys, named: dict[str, tuple[str, ...]]
 ) -> tuple[dict[str, float], list[str]]:
     """Return the information value of each column of each host, and which of them hosts leave out.
 
@@ -64,7 +65,7 @@ async def hosts_values(
     values: dict[str, float] = {}
     dropped: list[str] = []
     for host in run.hosts:
-        found, kept = await _values_of(run, common, key, host)
+        found, kept = await _values_of(run, common, keys, host)
         labels = tuple(f"{host.name} column {j + 1}" for j in range(len(found)))
         if host.name in named:
             if len(named[host.name]) != len(found):
@@ -77,14 +78,21 @@ async def hosts_values(
     return values, dropped
 
 
-async def _values_of(run: Run, common: Common, key: PublicKey, host: Peer) -> tuple[list[float], list[bool]]:
+async def _values_of(run: Run, common: Common, keys: Keys, host: Peer) -> tuple[list[float], list[bool]]:
     """Return the information value of each of a host's columns, and whether it is kept."""
     y, told = common.training.label, run.job.disclosure.woe_to_host
     assert y is not None
     found: list[float] = await run.step(
         f"woe of {host.name}",
         lambda: woe.guest(
-            y, told=told, key=key, rng=run.rng, gates=run.gates, host=host, arbiter=run.arbiter
+            y,
+            told=told,
+            key=keys.labels,
+            rng=run.rng,
+            gates=run.gates,
+            host=host,
+            arbiter=run.arbiter if run.job.arbiter else None,
+            own=keys.pair.own if keys.pair else None,
         ),
         as_it_is,
         as_it_is,
@@ -110,7 +118,14 @@ async def host_features(run: Run, common: Common, key: PublicKey) -> tuple[Featu
     events = await run.step(
         "woe",
         lambda: woe.host(
-            codes, bins.sizes, told=told, key=key, rng=run.rng, gates=run.gates, guest=run.guest
+            codes,
+            bins.sizes,
+            told=told,
+            key=key,
+            rng=run.rng,
+            gates=run.gates,
+            guest=run.guest,
+            guest_decrypts=run.job.arbiter is None,
         ),
         as_it_is,
         as_it_is,

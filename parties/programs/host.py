@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,11 @@ from parties.programs.alignment import Common, align_host, match_host, measured_
 from parties.programs.consent import publish_results
 from parties.programs.effort import Effort
 from parties.programs.features import check_signs, host_features
+from parties.programs.fitting import Keys, host_fit, host_keys
 from parties.programs.masking import send_logits
 from parties.programs.model import Half, columns_of, levels_in, numbered, unseen
 from parties.programs.points import card_facts
-from parties.programs.precedents import check_earlier, check_guests_shape, mark_of
+from parties.programs.precedents import check_earlier
 from parties.programs.run import Run, as_it_is
 from parties.programs.serving import Service
 from parties.programs.serving import serve as serve_runs
@@ -31,9 +31,8 @@ from parties.programs.trees import batches
 from parties.programs.trees import host as trees
 from parties.progress import Progress
 from parties.sources import batch_source, read_training
-from vfl.crypto.paillier import PublicKey
 from vfl.features import names
-from vfl.linear import allowance, coefficients, halves, logistic
+from vfl.linear import coefficients, halves, logistic
 from vfl.linear.columns import Columns
 from vfl.table.read import check_columns
 from vfl.table.table import Table
@@ -118,16 +117,16 @@ async def _scoring(run: Run, table: Table, model: Path) -> dict[str, Any]:
 async def training(run: Run, table: Table) -> Trained:
     """Fit the host's half."""
     disclosure = run.job.disclosure
-    key = await run.receive_key()
+    keys = await host_keys(run)
     common = await align_host(run, table)
     check_columns(common.training)
     if disclosure.host_columns == "named":
         columns = tuple(table.columns)
         await run.step("names", lambda: names.host(columns, guest=run.guest), as_it_is, as_it_is)
     await check_earlier(run, common)
-    features, described = await host_features(run, common, key)
+    features, described = await host_features(run, common, keys.labels)
     x = features.transform(columns_of(common.table))
-    fit = await _fit(run, common, x[common.train], key)
+    fit = await _fit(run, common, x[common.train], keys)
     half = Half(
         run.id,
         features,
@@ -149,28 +148,11 @@ async def training(run: Run, table: Table) -> Trained:
 
 
 async def _fit(
-    run: Run, common: Common, x: np.ndarray[Any, np.dtype[np.float64]], key: PublicKey
+    run: Run, common: Common, x: np.ndarray[Any, np.dtype[np.float64]], keys: Keys
 ) -> logistic.Fit:
     width = x.shape[1]
     columns = Columns(x, np.full(width, 1 / run.job.logistic.C), np.zeros(width), run.gradient_bits)
-    shape, mark = columns.shape(key, run.fraction), mark_of(run, common, x)
-    check = partial(check_guests_shape, run, common)
-    await run.step(
-        "allowance",
-        lambda: allowance.host(shape, mark, check, guest=run.guest, arbiter=run.arbiter),
-        as_it_is,
-        as_it_is,
-    )
-    return await logistic.host(
-        columns,
-        run.fit_rules,
-        key=key,
-        rng=run.rng,
-        guest=run.guest,
-        arbiter=run.arbiter,
-        place=run.place,
-        steps=run.steps,
-    )
+    return await host_fit(run, common, columns, keys)
 
 
 async def _show_coefficients(run: Run, half: Half, columns: tuple[str, ...]) -> dict[str, dict[str, float]]:

@@ -11,6 +11,7 @@ from parties.programs.earlier import check_rank, with_columns
 from parties.programs.limits import check_spread
 from parties.programs.run import Run
 from vfl.arbitration import Shape
+from vfl.linear import crossed
 from vfl.wire.flow import Peer
 
 Matrix = NDArray[np.float64]
@@ -35,7 +36,7 @@ async def check_earlier(run: Run, common: Common) -> None:
 
 def check_hosts_shape(run: Run, common: Common, host: Peer, shape: Shape, mark: int) -> None:
     """Ask few_rows of the model columns that a host brings, and has brought to earlier runs."""
-    _check_bits(run, host, shape)
+    _check_bits(host, shape, run.fraction if run.job.arbiter else crossed.SHARE_FRACTION)
     y = common.training.label
     assert y is not None
     check_spread(run, y, shape.sums)
@@ -52,12 +53,12 @@ def check_hosts_shape(run: Run, common: Common, host: Peer, shape: Shape, mark: 
 
 def check_guests_shape(run: Run, common: Common, guest: Peer, shape: Shape, mark: int) -> None:
     """Ask few_rows of the model columns that the guest brings, beside its intercept."""
-    _check_bits(run, guest, shape)
+    _check_bits(guest, shape, run.fraction)
     check_rank(run.gates, guest, common.rows["train"], shape.sums - 1, guest.name)
 
 
-def _check_bits(run: Run, peer: Peer, shape: Shape) -> None:
-    if shape.bits > run.fraction + MOST_MORE:
+def _check_bits(peer: Peer, shape: Shape, fraction: int) -> None:
+    if shape.bits > fraction + MOST_MORE:
         raise peer.blame(f"has a gradient whose numbers take {shape.bits} bits")
 
 

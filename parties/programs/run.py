@@ -176,12 +176,15 @@ class Run:
         """Bits of each number of a gradient that its party learns, None for all of them."""
         return self.job.disclosure.gradient_bits
 
-    async def receive_key(self) -> PublicKey:
-        """Return the key of the agreed length: the arbiter's, or the guest's where there is no arbiter."""
-        holder = self.arbiter if self.job.arbiter else self.guest
+    async def receive_key(self, name: str = "key", of: Peer | None = None) -> PublicKey:
+        """Return the key of the agreed length: the arbiter's, or the guest's where there is no arbiter.
+
+        `of`: another party that makes one; `name`: the step's.
+        """
+        holder = of or (self.arbiter if self.job.arbiter else self.guest)
         bits = self.job.encryption.bits
         modulus = await self.step(
-            "key", lambda: receive_key(bits, arbiter=holder), hex, lambda text: int(text, 16)
+            name, lambda: receive_key(bits, arbiter=holder), hex, lambda text: int(text, 16)
         )
         return self.public_key(modulus, holder)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,17 +12,17 @@ from sklearn.linear_model import LogisticRegression
 from parties.programs.alignment import Common, align_guest, measured_rows
 from parties.programs.evaluation import Measured, calibrated
 from parties.programs.features import check_signs, guest_features, hosts_names, hosts_values
+from parties.programs.fitting import Keys, guest_fit, guest_keys
 from parties.programs.limits import check_events
 from parties.programs.masking import hosts_logits
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
 from parties.programs.points import bands_facts
-from parties.programs.precedents import check_earlier, check_hosts_shape
+from parties.programs.precedents import check_earlier
 from parties.programs.reasons import averages_of
-from parties.programs.run import Run, as_it_is
+from parties.programs.run import Run
 from parties.programs.stability import held_out_stability, population_of
 from parties.programs.trees_model import TreeHalf
-from vfl.crypto.paillier import PublicKey
-from vfl.linear import allowance, coefficients, logistic
+from vfl.linear import coefficients, logistic
 from vfl.linear.columns import Columns
 from vfl.table.read import check_columns
 from vfl.table.table import Table
@@ -75,7 +74,7 @@ class Models:
 
 async def training(run: Run, table: Table) -> Trained:
     """Fit the guest's half, and measure what it is worth with the host's."""
-    key = await run.receive_key()
+    keys = await guest_keys(run)
     run.progress.phase("finding common customers")
     common = await align_guest(run, table)
     check_columns(common.training)
@@ -85,10 +84,10 @@ async def training(run: Run, table: Table) -> Trained:
     await check_earlier(run, common)
     named = await hosts_names(run)
     if run.job.features.kind == "woe":
-        facts["information_value"]["host"], dropped = await hosts_values(run, common, key, named)
+        facts["information_value"]["host"], dropped = await hosts_values(run, common, keys, named)
         if "left_out" in facts:
             facts["left_out"]["host"] = dropped
-    models = await _fit(run, common, features, key)
+    models = await _fit(run, common, features, keys)
     check_signs(run, table.source, models.without_intercept)
     levels = levels_in(common.training, features)
     for warning in unseen(levels, common.table):
@@ -105,7 +104,7 @@ async def training(run: Run, table: Table) -> Trained:
     return Trained(half, facts, measured.curves())
 
 
-async def _fit(run: Run, common: Common, features: Features, key: PublicKey) -> Models:
+async def _fit(run: Run, common: Common, features: Features, keys: Keys) -> Models:
     """Fit the guest's own model, and from there the joint one."""
     x = features.transform(columns_of(common.table))
     y, strength = common.training.label, run.job.logistic.C
@@ -116,25 +115,7 @@ async def _fit(run: Run, common: Common, features: Features, key: PublicKey) -> 
     own = np.column_stack([np.ones(len(x)), x])
     penalty = np.concatenate([[0.0], np.full(x.shape[1], 1 / strength)])
     columns = Columns(own[common.train], penalty, start, run.gradient_bits)
-    check, shape = partial(check_hosts_shape, run, common), columns.shape(key, run.fraction)
-    await run.step(
-        "allowance",
-        lambda: allowance.guest(shape, check, hosts=run.hosts, arbiter=run.arbiter),
-        as_it_is,
-        as_it_is,
-    )
-    run.progress.phase("fitting", 1.0)
-    fit = await logistic.guest(
-        columns,
-        y,
-        run.fit_rules,
-        key=key,
-        rng=run.rng,
-        hosts=run.hosts,
-        arbiter=run.arbiter,
-        report=lambda k, degree, part: run.progress.advance(part, f"gradient {k}, degree {degree}"),
-        steps=run.steps,
-    )
+    fit = await guest_fit(run, common, columns, y, keys)
     if not fit.converged:
         run.warn(f"the fit did not converge within model.max_iter: {fit.gradients} gradients")
     return Models(("intercept", *features.names), own, fit, start)

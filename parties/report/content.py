@@ -85,10 +85,12 @@ def headline(run: Run, curves: Curves) -> dict[str, dict[str, Any]]:
 def trust(run: Run) -> list[str]:
     """Return what the run's promise rests on, with the parties' names."""
     guest, host, arbiter = (role(run, wanted) for wanted in ("guest", "host", "arbiter"))
-    if "trees" in run and "arbiter" not in run.get("parties", {"": "arbiter"}).values():
+    if "arbiter" not in run.get("parties", {"": "arbiter"}).values():
+        crossed = f"{guest} and {host} hold a key each, and decrypt for each other what is masked."
+        guests = f"{guest} holds the key, and decrypts the sums that it learns."
         return [
             "Semi-honest parties: each follows the protocol and may study all it receives.",
-            f"There is no arbiter: {guest} holds the key, and decrypts the sums that it learns.",
+            f"There is no arbiter: {guests if 'trees' in run else crossed}",
         ]
     together = f"arbiter + guest = all host logits ({arbiter} with {guest})."
     if "trees" in run:

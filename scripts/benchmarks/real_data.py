@@ -98,9 +98,10 @@ def evidence(done: Run, case: Case) -> list[Comparison]:
     return [*published_evidence(case, _joined(tables)), published_values(case, _joined(values))]
 
 
-def resources(done: Run) -> dict[str, Any]:
+def resources(done: Run, case: Case) -> dict[str, Any]:
     """Return gradients, and seconds, bytes and peak memory by phase or party."""
-    reports = {party: done.read(f"{party}/run.json") for party in (*done.holders, "arbiter")}
+    parties = [*done.holders, *(["arbiter"] if case.arbiter else [])]
+    reports = {party: done.read(f"{party}/run.json") for party in parties}
     guest, costs = reports["guest"], [report["phases"] for report in reports.values()]
     return {
         "seconds": done.seconds,
@@ -116,7 +117,7 @@ def resources(done: Run) -> dict[str, Any]:
 
 def measured(case: Case, folder: Path) -> dict[str, Any]:
     """Run the job in `folder`, fit its peer, and return everything that is printed."""
-    job = write_job(case, folder, case.gradient_bits)
+    job = write_job(case, folder, case.gradient_bits, arbiter=case.arbiter)
     begun = time.perf_counter()
     run(job, folder / "out")
     done = Run(folder / "out", case.hosts, time.perf_counter() - begun)
@@ -135,7 +136,7 @@ def measured(case: Case, folder: Path) -> dict[str, Any]:
             split: chosen(m) for split, m in done.read(REPORT).get("rounding", {}).items()
         },
         "sklearn_seconds": peer.seconds,
-        **resources(done),
+        **resources(done, case),
     }
 
 
@@ -145,6 +146,8 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     title = f"{case['name']}, {case['features']}{', dirty ids' if case['dirty'] else ''}"
     if case["gradient_bits"]:
         title += f", {case['gradient_bits']} bits"
+    if not case["arbiter"]:
+        title += ", without an arbiter"
     yield f"{title:40}{'vfl':>12}{'pooled':>12}{'apart':>10}{'limit':>9}"
     for c in found["comparisons"]:
         yield c.line
@@ -174,11 +177,16 @@ def main() -> None:
     parser.add_argument("--set", choices=SETS, required=True)
     parser.add_argument("--features", choices=["woe", "standard"], default="woe")
     parser.add_argument("--dirty", action="store_true", help="the insurer's ids as people type them (german)")
+    parser.add_argument(
+        "--without-arbiter", action="store_true", help="guest and host decrypt for each other"
+    )
     parser.add_argument("--gradient-bits", type=int, help="disclosure.gradient_bits; without it all bits")
     parser.add_argument("--out", type=Path, metavar="DIR", help="keep the job and every party's folder")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    case = Case(options.set, options.features, options.dirty, options.gradient_bits)
+    case = Case(
+        options.set, options.features, options.dirty, options.gradient_bits, not options.without_arbiter
+    )
     missing = [path for path in case.files.values() if not path.exists()]
     if missing:
         parser.error(f"{missing[0]} is not there: the real test sets are not part of the repository")

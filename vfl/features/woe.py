@@ -3,14 +3,18 @@
     repeat, in blocks of rows
         guest -> host: EncryptedLabels
     host -> guest: BinnedLabels
-    guest -> arbiter: MaskedSums
-    arbiter -> guest: DecryptedSums
+    maybe, if there is an arbiter
+        guest -> arbiter: MaskedSums
+        arbiter -> guest: DecryptedSums
     maybe, if the contract lets the host know
         guest -> host: BinEvents
 
 The host sums the encrypted labels by its bins and shuffles each column's bins.  The guest learns
 how many rows and events each anonymous bin holds, and returns the events if the host is `told`:
 from them the host has its bins' WOE, and WOE by bin would have told it the events as well.
+
+Without an arbiter the labels are under the guest's own key, and the guest decrypts.  What the host sends
+is then randomised in full: it is made of the key holder's own ciphertexts.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.arbitration import Quota, learn, misled
+from vfl.arbitration import Quota, learn, misled, unpacked
 from vfl.crypto.fixed_point import bits_for
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
@@ -74,20 +78,30 @@ async def guest(
     rng: Randomness,
     gates: Gates,
     host: Peer,
-    arbiter: Peer,
+    arbiter: Peer | None,
+    own: PrivateKey | None = None,
 ) -> list[float]:
-    """Return the information value of each of the host's columns, in its order."""
+    """Return the information value of each of the host's columns, in its order.
+
+    `own`: the guest's private key of `key`, where there is no arbiter.
+    """
     n = len(y)
     for start in range(0, n, BLOCK):
         block = y[start : start + BLOCK].astype(np.int64)
         await host.send(EncryptedLabels(key.encrypt(block, rng)))
     rows, ends, packed = await _binned_labels(n, key, host)
     packing = _packing(len(rows), n, key)
-    events = np.array(await learn(packed, packing, key=key, rng=rng, arbiter=arbiter, source=host))
+    if own:
+        sums = unpacked(own.decrypt(packed), packing, host.blame)
+    else:
+        assert arbiter is not None
+        sums = await learn(packed, packing, key=key, rng=rng, arbiter=arbiter, source=host)
+    events = np.array(sums)
     others, total = rows - events, int(y.sum())
     by_column = np.add.reduceat(events, np.concatenate([[0], ends[:-1]]))
     if (events < 0).any() or (others < 0).any() or (by_column != total).any():
-        raise misled(host, arbiter, "sent sums that are no event counts")
+        what = "sent sums that are no event counts"
+        raise misled(host, arbiter, what) if arbiter else host.blame(what)
     for k in np.flatnonzero(np.minimum(events, others) < SMALL_CLASS):
         column = int(np.searchsorted(ends, k, side="right")) + 1
         gates.refuse("small_bins", f"{host.name} column {column}", "a bin has fewer than 5 rows of a class")
@@ -130,6 +144,7 @@ async def host(
     rng: Randomness,
     gates: Gates,
     guest: Peer,
+    guest_decrypts: bool = False,
 ) -> list[NDArray[np.int64]]:
     """Return each column's events by slot, or nothing; `codes`: each column's slot of each training row."""
     n = len(codes[0])
@@ -142,7 +157,8 @@ async def host(
     order, counts = _shuffled(codes, slots, rng=rng, gates=gates)
     parts = [column.take(bins) for column, bins in zip(sums, order, strict=True)]
     packing = _packing(sum(map(len, order)), n, key)
-    packed = key.rerandomise(key.pack(key.joined(parts), packing), rng)
+    hide = key.randomise_fully if guest_decrypts else key.rerandomise
+    packed = hide(key.pack(key.joined(parts), packing), rng)
     sizes = np.array([len(o) for o in order], dtype=np.int64)
     await guest.send(BinnedLabels(packed, np.concatenate(counts), sizes))
     if not told:

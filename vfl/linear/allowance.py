@@ -3,13 +3,15 @@
     repeat, for each host
         guest -> host: GradientShape
         host -> guest: GradientShape
-    guest -> arbiter: Allowed
-    repeat, for each host
-        host -> arbiter: Allowed
+    maybe, if there is an arbiter
+        guest -> arbiter: Allowed
+        repeat, for each host
+            host -> arbiter: Allowed
 
 The arbiter holds no data and knows no columns, and MaskedSums look alike whatever is in them.  So who has
 something to lose says what the other may have decrypted: the guest for each host, all hosts for the guest,
-of whom the strictest counts.  More sums, or larger ones, are refused in every iteration.
+of whom the strictest counts.  More sums, or larger ones, are refused in every iteration.  Without an
+arbiter each decrypts for the other and keeps to the shape itself.
 """
 
 from __future__ import annotations
@@ -54,20 +56,24 @@ class Allowed(Message):
     bits: NDArray[np.int64]
 
 
-async def guest(own: Shape, check: Check, *, hosts: tuple[Peer, ...], arbiter: Peer) -> None:
-    """Show the hosts the own gradient's shape, and allow each its own that passes."""
+async def guest(own: Shape, check: Check, *, hosts: tuple[Peer, ...], arbiter: Peer | None) -> list[Shape]:
+    """Show the hosts the own gradient's shape, and allow each its own that passes; return those."""
     shapes = []
     for host in hosts:
         await host.send(GradientShape(own.sums, own.bits, 0))
         shapes.append(await _accepted(host, check))
-    await arbiter.send(_allowed(shapes))
+    if arbiter:
+        await arbiter.send(_allowed(shapes))
+    return shapes
 
 
-async def host(own: Shape, mark: int, check: Check, *, guest: Peer, arbiter: Peer) -> None:
-    """Allow the guest its gradient if its shape passes, and show it the own one."""
+async def host(own: Shape, mark: int, check: Check, *, guest: Peer, arbiter: Peer | None) -> Shape:
+    """Allow the guest its gradient if its shape passes, and show it the own one; return the guest's."""
     shape = await _accepted(guest, check)
     await guest.send(GradientShape(own.sums, own.bits, mark))
-    await arbiter.send(_allowed([shape]))
+    if arbiter:
+        await arbiter.send(_allowed([shape]))
+    return shape
 
 
 async def arbiter(*, guest: Peer, hosts: tuple[Peer, ...]) -> list[Shape]:

@@ -59,12 +59,14 @@ class Case:
     """A real set, the kind of features, and whether the insurer's ids come as people type them.
 
     `gradient_bits`: bits of each number of a gradient that its party learns, None for all.
+    `arbiter`: whether one holds the key, or the two parties decrypt for each other.
     """
 
     name: str
     features: str = "woe"
     dirty: bool = False
     gradient_bits: int | None = None
+    arbiter: bool = True
 
     @property
     def folder(self) -> Path:
@@ -127,9 +129,11 @@ class Case:
         return {"table": str(table), "id": "id", "categorical": categorical, **own}
 
 
-def write_job(case: Tables, folder: Path, gradient_bits: int | None = None) -> Path:
+def write_job(case: Tables, folder: Path, gradient_bits: int | None = None, *, arbiter: bool = True) -> Path:
     """Write the job of a regression and all its parties' files; return the job's path."""
-    roles = {"bank": "guest"} | dict.fromkeys(case.hosts, "host") | {"trustee": "arbiter"}
+    roles = {"bank": "guest"} | dict.fromkeys(case.hosts, "host")
+    if arbiter:
+        roles["trustee"] = "arbiter"
     sections = {
         "job": f"{case.name}-{case.features}".replace("_", "-"),
         "alignment": case.alignment,
