@@ -96,7 +96,7 @@ def measured(name: str, folder: Path) -> dict[str, Any]:
     report = json.loads((folder / "guest" / "run.json").read_text())
     return {
         "set": name,
-        "comparisons": list(compared(ours, twin, bins, Scorecard(**job.scorecard.model_dump()))),
+        "comparisons": list(compared(ours, twin, bins, Scorecard(pdo=job.scorecard.pdo))),
         "columns": {
             column: {
                 "bins": len(counted.rows()),
