@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import replace
 
 import numpy as np
@@ -52,13 +53,23 @@ def of(name: str, run: bytes = b"contract/run") -> Change:
     return change
 
 
+def on_an_unknown_curve(certificate: str) -> str:
+    """The certificate with the name of its key's curve changed to one that there is not."""
+    der, p256 = ssl.PEM_cert_to_DER_cert(certificate), bytes.fromhex("06082a8648ce3d030107")
+    assert der.count(p256) == 1
+    return ssl.DER_cert_to_PEM_cert(der.replace(p256, p256[:-1] + b"\x7f"))
+
+
 CHANGES: dict[str, Change] = {
     "another key under the signature": lambda m: replace(m, key=m.key[::-1].copy()),
     "a signature by another": of("host1"),
     "another certificate": lambda m: replace(
         m, certificate=create_identity("host1").certificate_pem.decode()
     ),
+    "a certificate on an unknown curve": lambda m: replace(m, certificate=on_an_unknown_curve(m.certificate)),
+    "a certificate in other words": lambda m: replace(m, certificate=m.certificate.rstrip()),
     "no certificate": lambda m: replace(m, certificate="x"),
+    "a signature as a table": lambda m: replace(m, signature=m.signature.reshape(1, -1)),
     "no signature": lambda m: replace(m, signature=m.signature[:0]),
     "a short key": lambda m: replace(m, key=m.key[1:]),
     "a key of another run": lambda m: run_in_memory(pairing_roles(b"earlier")).views["host1"][0].message,

@@ -126,7 +126,7 @@ def _signed(run: bytes, name: str, public: bytes) -> bytes:
 def _check(key: MaskingKey, pins: Mapping[str, str], run: bytes, *, owner: str, sender: Peer) -> None:
     """Raise SecurityError, which names the sender, unless the owner has signed its key for this run."""
     public = key.key.tobytes()
-    if key.key.shape != (SIZE,):
+    if key.key.shape != (SIZE,) or key.signature.ndim != 1:
         raise sender.blame(f"sent no masking key of {owner}")
     data = _signed(run, owner, public)
     if not is_signed(key.certificate, pins[owner], data, key.signature.tobytes()):

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -77,7 +79,7 @@ def fingerprint(certificate_pem: bytes) -> str:
 
 def fingerprint_of(certificate: x509.Certificate) -> str:
     """Return the pin of a parsed certificate."""
-    return "sha256:" + certificate.fingerprint(hashes.SHA256()).hex()
+    return _pin(certificate.public_bytes(Encoding.DER))
 
 
 def parse_certificate(pem: bytes, where: str) -> x509.Certificate:
@@ -88,8 +90,8 @@ def parse_certificate(pem: bytes, where: str) -> x509.Certificate:
     try:
         certificates = x509.load_pem_x509_certificates(pem)
         is_p256 = all(_is_p256(c.public_key()) for c in certificates)
-    except ValueError:
-        raise ConfigError(where, "is not a PEM certificate") from None
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+        raise ConfigError(where, "is not a PEM certificate that can be read") from None
     if len(certificates) != 1:
         raise ConfigError(where, f"holds {len(certificates)} certificates, expected one")
     if not is_p256:
@@ -105,14 +107,22 @@ def signature(identity: Identity, data: bytes) -> bytes:
 
 
 def is_signed(certificate: str, pin: str, data: bytes, signed: bytes) -> bool:
-    """Tell whether a signature over these bytes is that of the pinned certificate's owner."""
+    """Tell whether a signature over these bytes is that of the pinned certificate's owner.
+
+    The certificate must be written as `create_identity` writes one, to the byte.
+    """
+    # The pin comes first: nothing that a stranger made up is parsed.
     try:
-        parsed = parse_certificate(certificate.encode(), "certificate")
-        key = parsed.public_key()
-        if fingerprint_of(parsed) != pin or not isinstance(key, ec.EllipticCurvePublicKey):
-            return False
+        der = ssl.PEM_cert_to_DER_cert(certificate)
+    except ValueError:
+        return False
+    if ssl.DER_cert_to_PEM_cert(der) != certificate or _pin(der) != pin:
+        return False
+    key = parse_certificate(certificate.encode(), "certificate").public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    try:
         key.verify(signed, data, ec.ECDSA(hashes.SHA256()))
-    except (ConfigError, InvalidSignature):
+    except InvalidSignature:
         return False
     return True
 
@@ -168,6 +178,10 @@ def load_certificate(path: Path) -> bytes:
     certificate = parse_certificate(_read(path), str(path))
     _require_valid(certificate, str(path))
     return certificate.public_bytes(Encoding.PEM)
+
+
+def _pin(der: bytes) -> str:
+    return "sha256:" + sha256(der).hexdigest()
 
 
 def _is_p256(key: object) -> bool:
