@@ -93,7 +93,7 @@ class Dying:
 
 @dataclass
 class Stage:
-    """Three parties in threads, with a port each; a party that dies is started again from its disk."""
+    """Parties in threads, with a port each; a party that dies is started again from its disk."""
 
     folder: Path
     patience: float = 20.0
@@ -104,7 +104,7 @@ class Stage:
     def play(self, deaths: dict[str, list[int]]) -> dict[str, Any]:
         """Run all parties, each dying at these steps of its lives; return what they returned."""
         with ThreadPoolExecutor(3) as pool:
-            lives = {name: pool.submit(self._live, name, list(deaths.get(name, []))) for name in NAMES}
+            lives = {name: pool.submit(self._live, name, list(deaths.get(name, []))) for name in self.roles}
             return {name: life.result(60) for name, life in lives.items()}
 
     def _live(self, name: str, deaths: list[int]) -> Any:
@@ -125,7 +125,7 @@ class Stage:
 
     def _act(self, name: str, listener: Listener, journal: Journal, at: int) -> Any:
         lasting = Lasting(journal, self._meet(name, listener), self.patience)
-        session = Session({}, timeout=20, lasting=lasting, peers=[p for p in NAMES if p != name])
+        session = Session({}, timeout=20, lasting=lasting, peers=[p for p in self.roles if p != name])
         result = session.run(Dying(self.roles[name](journal), at))  # type: ignore[arg-type]
         session.close()
         return result

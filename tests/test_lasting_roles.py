@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from crossed_runs import CROSSED_RULES, HOSTS_KEY, ROWS
 from hostile import KEY, PRIVATE
 from protocol_runs import RULES
 from protocol_tables import ARBITER, GUEST, HOST, X, Y
@@ -16,7 +17,7 @@ from tree_runs import TREE_CODES, TREES
 
 from parties.programs.lasting import Recorded
 from vfl.arbitration import Quota
-from vfl.linear import logistic
+from vfl.linear import crossed, logistic
 from vfl.linear.columns import Columns
 from vfl.trees import boosting, opening
 from vfl.trees.histogram import Layout
@@ -86,6 +87,39 @@ def regression() -> Roles:
     return {"guest": guest, "host": host, "arbiter": arbiter}
 
 
+def alone() -> Roles:
+    """Two gradients without an arbiter."""
+
+    def guest(journal: Journal) -> Role[Any]:
+        own = np.column_stack([np.ones(ROWS), X[:ROWS, :2]])
+        return crossed.guest(
+            Columns(own, np.array([0.0, 1.0, 1.0]), np.zeros(3)),
+            Y[:ROWS],
+            CROSSED_RULES,
+            own=PRIVATE,
+            key=HOSTS_KEY.public,
+            quota=Quota(99),
+            rng=Recorded(journal),
+            host=HOST,
+            report=lambda *_: None,
+            steps=journal,
+        )
+
+    def host(journal: Journal) -> Role[Any]:
+        return crossed.host(
+            Columns(X[:ROWS, 2:], np.ones(3), np.zeros(3)),
+            CROSSED_RULES,
+            own=HOSTS_KEY,
+            key=KEY,
+            quota=Quota(99),
+            rng=Recorded(journal),
+            guest=GUEST,
+            steps=journal,
+        )
+
+    return {"guest": guest, "host": host}
+
+
 def halves(results: dict[str, Any]) -> list[Any]:
     """Return what both data parties end with, bit for bit."""
     guest, host = results["guest"], results["host"]
@@ -94,8 +128,10 @@ def halves(results: dict[str, Any]) -> list[Any]:
     return [guest.trees, guest.logit.tobytes(), host]
 
 
-@pytest.mark.parametrize("victim", ["guest", "host", "arbiter"])
-@pytest.mark.parametrize("model", [trees, regression])
+@pytest.mark.parametrize(
+    ("model", "victim"),
+    [(model, party) for model in (trees, regression, alone) for party in model()],
+)
 def test_a_party_that_dies_ends_with_the_model_it_would_have_had(
     model: Callable[[], Roles], victim: str, tmp_path: Path
 ) -> None:
