@@ -35,6 +35,7 @@ def read_training(data: Data) -> Table:
         label=data.label,
         split=data.split,
         weight=data.weight,
+        segment=data.segment,
         columns=data.columns,
         categorical=data.categorical,
         drop=data.drop,

@@ -292,6 +292,12 @@ def test_a_dumped_party_says_the_same_from_anywhere(tmp_path: Path) -> None:
             "party.yaml:3: data.split: only the guest has a split",
         ),
         (
+            INSURER,
+            "peers:",
+            "report: {cutoff: 0.1}\npeers:",
+            "party.yaml:6: report: only the guest has a report",
+        ),
+        (
             BANK,
             "label: label",
             "label: label, weight: w",

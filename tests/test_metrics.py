@@ -17,6 +17,7 @@ KEYS = {
     "ks",
     "gini",
     "logloss",
+    "brier",
     "mean_pd",
     "event_rate",
     "auc_low",

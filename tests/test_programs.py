@@ -127,6 +127,7 @@ def test_named_columns_and_joined_coefficients_are_shown(shown: Any) -> None:
 def test_only_the_named_splits_are_measured_and_their_logits_sent(shown: Any) -> None:
     ours, _, told = shown
     assert list(ours.facts["splits"]) == list(ours.curves) == ["test"]
+    assert ours.facts["validation"]["split"] == "test" and "stability" not in ours.facts["validation"]
     (sent,) = [e for e in told.ledgers["insurer"].as_json() if e["message"] == "ExactLogits"]
     assert sent["plain_numbers"] == ours.facts["rows"]["test"]
 

@@ -19,6 +19,7 @@ from parties.cli import (
     model,
     peers,
     profile,
+    report,
     roles,
     runs,
     voice,
@@ -43,6 +44,7 @@ doctor.add_to(application)
 peers.add_to(application)
 contracts.add_to(application)
 runs.add_to(application)
+report.add_to(application)
 model.add_to(application)
 keys.add_to(application)
 audit.add_to(application)

@@ -112,6 +112,11 @@ class Data(Section):
         "every row once. Hosts learn the largest weight, to a power of two: SlotSize says so. "
         "model.kind logistic takes none.",
     )
+    segment: str | None = Field(
+        default=None,
+        description="The guest's column with each customer's segment, such as a product or a channel: the "
+        "report measures both models in each. It is no input of the model.",
+    )
     drop: tuple[str, ...] = Field(default=(), strict=False, description="Columns that take no part.")
     categorical: tuple[str, ...] = Field(
         default=(), strict=False, description="Columns that are categories although they look like numbers."
@@ -175,6 +180,18 @@ class Tracking(Section):
     experiment: str = Field(default="vfl", description="Experiment under which runs are kept.")
 
 
+class Report(Section):
+    """What the guest's report is to show."""
+
+    cutoff: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="PD from which customers are refused, for the counts at a cutoff and for the swap set. "
+        "Empty takes the bad rate of the rows that are measured.",
+    )
+
+
 class Compute(Section):
     """How much of the machine a run may take."""
 
@@ -224,6 +241,7 @@ class Party(Section):
         validate_default=True,
         description="Folder in which models, scores and reports are put.",
     )
+    report: Report = Field(default=Report(), description="What the guest's report is to show.")
     tracking: Tracking | None = Field(
         default=None,
         description="Logs the guest's trainings with MLflow: terms, measures, and what is in its own folder. "
@@ -259,6 +277,8 @@ class Party(Section):
         check_scores(party.scores, job.guest == party.party, job, document)
         if party.tracking and job.guest != party.party:
             raise document.error(("tracking",), "only the guest's trainings are logged", "remove the section")
+        if party.report != Report() and job.guest != party.party:
+            raise document.error(("report",), "only the guest has a report", "remove the section")
         return party
 
     def dump(self, path: Path) -> None:
@@ -286,7 +306,7 @@ def _check_data(party: Party, job: Job, document: Document) -> None:
     _check_sources(party.data, role, document)
     if role == "guest" and party.data.label is None:
         raise document.error(("data", "label"), "missing", "the guest holds the labels: name their column")
-    for key in ("label", "split", "weight"):
+    for key in ("label", "split", "weight", "segment"):
         if role == "host" and getattr(party.data, key) is not None:
             raise document.error(
                 ("data", key),

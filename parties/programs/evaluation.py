@@ -11,9 +11,11 @@ from sklearn.linear_model import LogisticRegression
 
 from parties.programs.alignment import Mask
 from parties.programs.model import Calibration
+from parties.programs.validation import curves, validation
 from vfl.linear.sigmoid import sigmoid
 from vfl.stats.metrics import evaluate
 from vfl.stats.scorecard import Scorecard
+from vfl.stats.stability import score_stability
 
 Vector = NDArray[np.float64]
 WEAK = 1e10
@@ -30,6 +32,7 @@ class Measured:
     theirs: Vector
     guest_only: Vector
     calibration: Calibration
+    segment: NDArray[np.object_] | None = None
 
     @property
     def splits(self) -> dict[str, Mask]:
@@ -49,18 +52,39 @@ class Measured:
     def evaluated(self) -> dict[str, dict[str, Any]]:
         """Return both models' measures by split."""
         return {
-            split: {model: evaluate(scores["y"], scores[model]) for model in ("joint", "guest_only")}
-            for split, scores in self.curves().items()
+            split: {model: evaluate(self.y[rows], pd[rows]) for model, pd in self._pds.items()}
+            for split, rows in self.splits.items()
         }
 
-    def curves(self) -> dict[str, dict[str, NDArray[Any]]]:
-        """Return labels and PDs by split, for the report."""
-        joint = sigmoid(self.joint)
-        alone = sigmoid(self.guest_only)
-        return {
-            name: {"y": self.y[rows], "joint": joint[rows], "guest_only": alone[rows]}
-            for name, rows in self.splits.items()
-        }
+    def validation(self, cutoff: float | None) -> dict[str, Any]:
+        """Return what a validation says of the test rows, of the training rows where there are none.
+
+        Where both are measured, also how far the joint model's scores have moved between them.
+        """
+        if not self.splits:
+            return {}
+        split, rows = self._shown
+        segment = None if self.segment is None else self.segment[rows]
+        pds = {model: pd[rows] for model, pd in self._pds.items()}
+        found = validation(self.y[rows], pds, cutoff, segment, fitted=split == "train")
+        if len(self.splits) == 2:
+            found["stability"] = score_stability(self.joint[self.train], self.joint[~self.train])
+        return {"split": split} | found
+
+    def curves(self) -> dict[str, dict[str, Any]]:
+        """Return the points of the report's curves by split: of the one that is validated."""
+        if not self.splits:
+            return {}
+        split, rows = self._shown
+        return {split: curves(self.y[rows], {model: pd[rows] for model, pd in self._pds.items()})}
+
+    @property
+    def _shown(self) -> tuple[str, Mask]:
+        return list(self.splits.items())[-1]
+
+    @property
+    def _pds(self) -> dict[str, Vector]:
+        return {"joint": sigmoid(self.joint), "guest_only": sigmoid(self.guest_only)}
 
     def rounding(self, scorecard: Scorecard) -> dict[str, Any]:
         """Return the joint model's measures by split had the host's logits been rounded to one point."""

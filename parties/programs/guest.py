@@ -112,6 +112,7 @@ def _publish(run: Run, session: Session, trained: Trained, out: Path, effort: Ef
         MODEL: trained.half.as_json(),
         "ledger.json": ledger,
         "run.json": summary,
+        "curves.json": trained.curves,
         "report.html": render(summary, [{"party": run.party.party, "entries": ledger}], trained.curves),
     }
     publish_results(session, out, files)

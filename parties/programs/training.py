@@ -38,7 +38,7 @@ class Trained:
 
     half: Half | TreeHalf[GuestTrees]
     facts: dict[str, Any]
-    curves: dict[str, dict[str, NDArray[Any]]]
+    curves: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +144,14 @@ async def _measured(run: Run, common: Common, models: Models) -> Measured:
     calibration = Calibration()
     if run.fit_rules.taylor:
         calibration = calibrated((own + theirs)[train], y[train])
-    return Measured(y, train, own, theirs, models.own[rows] @ models.alone, calibration)
+    segment = None if common.table.segment is None else common.table.segment[rows]
+    return Measured(y, train, own, theirs, models.own[rows] @ models.alone, calibration, segment)
 
 
 def _worth(run: Run, measured: Measured) -> dict[str, Any]:
     """Return what run.json says of the measured rows."""
     facts: dict[str, Any] = {"splits": measured.evaluated()} | bands_facts(run.job, measured)
+    facts["validation"] = measured.validation(run.party.report.cutoff)
     if run.exact:
         facts["rounding"] = measured.rounding(run.scorecard)
     if run.fit_rules.taylor:

@@ -8,78 +8,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vfl.stats.metrics import Z95, auc_difference, ks_interval
+from parties.report.verdict import role
 
 Run = Mapping[str, Any]
-Curves = Mapping[str, Mapping[str, NDArray[Any]]]
 
-LITTLE_AUC = 0.005
-"""A gain in AUC below this is called little, however certain."""
+MEASURES = (
+    ("rows", "rows", "count"),
+    ("events", "bads", "count"),
+    ("auc", "AUC", "number"),
+    ("ks", "KS", "number"),
+    ("gini", "Gini", "number"),
+    ("deviance", "deviance", "number"),
+    ("rmse", "RMSE", "number"),
+    ("logloss", "log-loss", "number"),
+    ("brier", "Brier", "number"),
+    ("mean_pd", "mean PD", "percent"),
+    ("event_rate", "bad rate", "percent"),
+    ("mean_prediction", "mean prediction", "number"),
+    ("mean", "mean outcome", "number"),
+)
+"""Keys of a split's numbers, their titles and how they are written."""
 STRENGTHS = ((0.02, "none"), (0.1, "weak"), (0.3, "medium"), (0.5, "strong"))
 """Siddiqi's reading of an information value: below the bound, the word."""
-TENTHS = 10
-
-
-def main_split(run: Run, curves: Curves) -> str:
-    """Return the split that the headline speaks of: test where there is one."""
-    names = [*run.get("splits", {}), *curves]
-    return "test" if "test" in names or not names else names[0]
-
-
-def role(run: Run, wanted: str) -> str:
-    """Return the names of the parties that play a role, or the role's own name."""
-    names = [name for name, played in run.get("parties", {}).items() if played == wanted]
-    return ", ".join(names) or f"the {wanted}"
-
-
-def gain(run: Run, curves: Curves) -> tuple[float, float, float] | None:
-    """Return AUC(joint) - AUC(guest only) on the main split with its 95 % interval, None if unknown.
-
-    Paired (DeLong) where the scores are at hand; else from the two intervals as if the models were
-    independent, which is wider.
-    """
-    split = main_split(run, curves)
-    scores = curves.get(split, {})
-    if {"y", "joint", "guest_only"} <= set(scores):
-        return auc_difference(scores["y"], scores["joint"], scores["guest_only"])
-    models = run.get("splits", {}).get(split, {})
-    joint, alone = models.get("joint", {}), models.get("guest_only", {})
-    if joint.get("auc") is None or alone.get("auc") is None:
-        return None
-    difference = joint["auc"] - alone["auc"]
-    reach = Z95 * float(np.hypot(_standard_error(joint), _standard_error(alone)))
-    return difference, difference - reach, difference + reach
-
-
-def verdict(run: Run, curves: Curves) -> str:
-    """Return one plain sentence: whether the partner adds anything."""
-    measured = gain(run, curves)
-    if measured is None:
-        return "Whether the partner adds anything was not measured: there is no guest-only model to compare."
-    difference, low, high = measured
-    partner, split = role(run, "host"), main_split(run, curves)
-    figures = f"AUC {difference:+.4f} on the {split} rows, 95 % interval {low:+.4f} to {high:+.4f}"
-    if low > 0:
-        amount = "adds discrimination" if difference >= LITTLE_AUC else "adds little, though measurably"
-        return f"{partner} {amount}: {figures}."
-    if high < 0:
-        return f"{partner} makes the model worse: {figures}."
-    return f"{partner} adds nothing that these rows can show: {figures}, which includes zero."
-
-
-def headline(run: Run, curves: Curves) -> dict[str, dict[str, Any]]:
-    """Return each model's numbers on the main split, with intervals also of Gini and, from scores, of KS."""
-    split = main_split(run, curves)
-    scores = curves.get(split, {})
-    models: dict[str, dict[str, Any]] = {}
-    for model, numbers in run.get("splits", {}).get(split, {}).items():
-        models[model] = {**numbers, **_gini_interval(numbers)}
-        if numbers.get("ks") is not None and {"y", model} <= set(scores):
-            models[model] |= zip(("ks_low", "ks_high"), ks_interval(scores["y"], scores[model]), strict=True)
-    return models
+GROUPS = (
+    ("both_approve", "both approve"),
+    ("swapped_in", "only the joint model approves"),
+    ("swapped_out", "only the guest's model approves"),
+    ("both_refuse", "both refuse"),
+)
+DRIFTS = ((0.1, "no drift to speak of"), (0.25, "some drift"))
+"""The customary reading of a population stability index: below the bound, the words."""
 
 
 def trust(run: Run) -> list[str]:
@@ -139,6 +97,12 @@ def measures(run: Run) -> list[dict[str, Any]]:
     ]
 
 
+def measured(run: Run) -> list[tuple[str, str, str]]:
+    """Return key, title and kind of the measures that the run has: the family of its model decides."""
+    found = {key for row in measures(run) for key in row}
+    return [column for column in MEASURES if column[0] in found]
+
+
 def coefficients(run: Run) -> list[dict[str, Any]]:
     """Return the guest's columns with their joint and guest-only coefficient, the intercept first."""
     joint, alone = run.get("coefficients", {}), run.get("guest_only_coefficients", {})
@@ -183,31 +147,26 @@ def woe_tables(run: Run) -> dict[str, dict[str, list[dict[str, Any]]]]:
     return {role(run, holder): columns for holder, columns in run.get("woe", {}).items()}
 
 
+def swapped(run: Run) -> list[dict[str, Any]]:
+    """Return the four groups of the swap set with their titles."""
+    found = run.get("validation", {}).get("swap_set", {})
+    return [{"title": title, **found[key]} for key, title in GROUPS if key in found]
+
+
+def drifts(run: Run) -> list[tuple[str, float]]:
+    """Return the guest's columns with their population stability indices, the largest first."""
+    found = run.get("stability", {}).get("guest", {})
+    return sorted(found.items(), key=lambda column: -column[1])
+
+
+def drift(index: float) -> str:
+    """Return the customary words for a population stability index."""
+    return next((words for bound, words in DRIFTS if index < bound), "it has moved")
+
+
 def strength(value: float) -> str:
     """Return the customary word for an information value."""
     return next((word for bound, word in STRENGTHS if value < bound), "very strong")
-
-
-def lift(y: NDArray[Any], pd: NDArray[np.float64]) -> list[dict[str, Any]]:
-    """Return one row per tenth of the customers, riskiest first: rows, bads, rates, capture and lift."""
-    tenths = np.array_split(np.argsort(-pd, kind="stable"), min(TENTHS, len(y)))
-    overall, found, rows = float(np.mean(y)), 0, []
-    for number, members in enumerate(tenths, start=1):
-        bads = int(y[members].sum())
-        found += bads
-        rate = bads / len(members)
-        rows.append(
-            {
-                "tenth": number,
-                "rows": len(members),
-                "bads": bads,
-                "rate": rate,
-                "mean_pd": float(pd[members].mean()),
-                "captured": found / (overall * len(y)),
-                "lift": rate / overall,
-            }
-        )
-    return rows
 
 
 def disclosures(ledgers: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -239,15 +198,3 @@ def _span(band: Mapping[str, Any]) -> str:
     if low is None:
         return f"below {high:g}"
     return f"{low:g} and more" if high is None else f"{low:g} to below {high:g}"
-
-
-def _gini_interval(numbers: Mapping[str, Any]) -> dict[str, float]:
-    """Return the AUC's interval on Gini's scale, where there is one."""
-    ends = {"gini_low": numbers.get("auc_low"), "gini_high": numbers.get("auc_high")}
-    return {key: 2 * end - 1 for key, end in ends.items() if end is not None}
-
-
-def _standard_error(model: Mapping[str, Any]) -> float:
-    """Return the standard error behind an AUC's interval, by the end that [0, 1] cut off least."""
-    ends = (model.get("auc_low"), model.get("auc_high"))
-    return max((abs(model["auc"] - end) for end in ends if end is not None), default=0.0) / Z95

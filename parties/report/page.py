@@ -6,39 +6,41 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
-from numpy.typing import NDArray
 
-from parties.report import content, plots
+from parties.report import content, plots, verdict
 
 TEMPLATE = "report.html.jinja"
-MODELS = ("joint", "guest_only")
 UNKNOWN = "–"
 
 
 def render(
-    run: Mapping[str, Any],
-    ledgers: list[dict[str, Any]],
-    curves: Mapping[str, Mapping[str, NDArray[Any]]],
+    run: Mapping[str, Any], ledgers: list[dict[str, Any]], curves: Mapping[str, Mapping[str, Any]]
 ) -> str:
     """Return the report of a run, a page of HTML.
 
     `run` is run.json; `ledgers` one {"party", "entries"} per party whose ledger may be shown;
-    `curves` holds by split the arrays "y", "joint" and "guest_only" (PDs), and may be empty.  What
-    is missing in any of them is left out of the page.
+    `curves` holds by split the points that `validation.curves` gives, and may be empty.  What is
+    missing in any of them is left out of the page.
     """
     entries = content.disclosures(ledgers)
-    split = content.main_split(run, curves)
-    scores = {name: np.asarray(values) for name, values in curves.get(split, {}).items()}
+    split = verdict.main_split(run)
     page = _environment().get_template(TEMPLATE)
     return page.render(
         run=run,
         split=split,
-        verdict=content.verdict(run, curves),
-        headline=content.headline(run, curves),
+        verdict=verdict.verdict(run),
+        helps=verdict.helps(run),
+        consequence=verdict.consequence(run),
+        headline=verdict.headline(run),
+        limits=verdict.limits(run),
+        validation=run.get("validation", {}),
         measures=content.measures(run),
+        measured=content.measured(run),
+        swapped=content.swapped(run),
+        drift=content.drift,
+        drifts=content.drifts(run),
         coefficients=content.coefficients(run),
         joined=content.joint_coefficients(run),
         bias=content.bias(run),
@@ -46,32 +48,35 @@ def render(
         disclosed=content.disclosed_by_trees(run),
         importances=content.importances(run),
         trees=content.trees(run),
-        guest=content.role(run, "guest"),
+        guest=verdict.role(run, "guest"),
+        host=verdict.role(run, "host"),
         information=content.information(run),
         woe=content.woe_tables(run),
         entries=entries,
+        senders=sorted({str(entry["from"]) for entry in entries}),
         learned=content.learned(entries),
         trust=content.trust(run),
-        lift=content.lift(scores["y"], scores["joint"]) if _plottable(scores) else [],
-        drawings=_drawings(scores) if _plottable(scores) else [],
+        drawings=_drawings(run.get("validation", {}), curves.get(split, {})),
     )
 
 
-def _plottable(scores: Mapping[str, NDArray[Any]]) -> bool:
-    return "y" in scores and "joint" in scores and 0 < np.sum(scores["y"]) < len(scores["y"])
-
-
-def _drawings(scores: Mapping[str, NDArray[Any]]) -> list[tuple[str, Markup]]:
-    y = scores["y"]
-    models = {name: scores[name] for name in MODELS if name in scores}
-    joint = models["joint"]
-    # The only text that enters the page unescaped: drawn here, from numbers.
-    return [
-        ("ROC", Markup(plots.roc(y, models))),
-        ("KS", Markup(plots.ks(y, joint))),
-        ("Calibration", Markup(plots.calibration(y, models))),
-        ("Score distribution", Markup(plots.scores(y, joint))),
-    ]
+def _drawings(validation: Mapping[str, Any], points: Mapping[str, Any]) -> list[tuple[str, Markup]]:
+    """Return titles and drawings of what is known: the only text that enters the page unescaped."""
+    drawn = []
+    if "roc" in points:
+        drawn.append(("ROC", plots.roc(points["roc"])))
+    if "ks" in points:
+        drawn.append(("KS", plots.ks(points["ks"])))
+    if "lift" in validation:
+        drawn.append(("Gain", plots.gain(validation["lift"])))
+    if "calibration" in validation:
+        tenths = {name: found["tenths"] for name, found in validation["calibration"].items()}
+        drawn.append(("Calibration", plots.calibration(tenths)))
+    if "scores" in points:
+        drawn.append(("Score distribution", plots.scores(points["scores"])))
+    if "stability" in validation:
+        drawn.append(("Stability of the score", plots.stability(validation["stability"])))
+    return [(title, Markup(drawing)) for title, drawing in drawn]
 
 
 def _environment() -> Environment:
@@ -80,17 +85,29 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "number": number,
+        "signed": signed,
         "count": count,
         "percent": percent,
         "size": size,
+        "as": written,
         "points": points,
     }
     return environment
 
 
+def written(value: Any, kind: str) -> str:
+    """Return a value as its kind is written: a count, a percent or a number."""
+    return {"count": count, "percent": percent}.get(kind, number)(value)
+
+
 def number(value: Any, digits: int = 4) -> str:
     """Return a number with so many decimals, a dash for none."""
     return f"{value:.{digits}f}" if isinstance(value, int | float) else UNKNOWN
+
+
+def signed(value: Any, digits: int = 4) -> str:
+    """Return a difference with its sign, a dash for none."""
+    return f"{value:+.{digits}f}" if isinstance(value, int | float) else UNKNOWN
 
 
 def count(value: Any) -> str:

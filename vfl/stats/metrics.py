@@ -3,6 +3,7 @@
     AUC   probability that a random bad has a higher PD than a random good
     Gini  2 AUC - 1
     KS    max over thresholds of (share of bads above - share of goods above)
+    Brier mean of (p - y)^2
 
 `y` is 0 or 1 (1 = bad), `p` a probability of 1 (for ranks any increasing function of it), both of
 shape (n,).  Intervals are at 95 %: Hanley & McNeil (Radiology 143, 1982) for one AUC, which needs
@@ -40,7 +41,7 @@ def ks_interval(y: NDArray[Any], p: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def evaluate(y: NDArray[Any], p: NDArray[np.float64]) -> dict[str, int | float | None]:
-    """Return rows, events, auc, ks, gini, logloss, mean_pd, event_rate, auc_low and auc_high.
+    """Return rows, events, auc, ks, gini, logloss, brier, mean_pd, event_rate, auc_low and auc_high.
 
     What is undefined is None: the rank measures where only one class occurs, all but the counts
     where there is no row.
@@ -92,9 +93,10 @@ def _ranking(y: NDArray[Any], p: NDArray[np.float64], events: int, others: int) 
 
 def _probabilities(y: NDArray[Any], p: NDArray[np.float64]) -> dict[str, float | None]:
     if not len(y):
-        return dict.fromkeys(("logloss", "mean_pd", "event_rate"))
+        return dict.fromkeys(("logloss", "brier", "mean_pd", "event_rate"))
     return {
         "logloss": float(log_loss(y, p, labels=[0, 1])),
+        "brier": float(np.mean((p - y) ** 2)),
         "mean_pd": float(np.mean(p)),
         "event_rate": float(np.mean(y)),
     }

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from vfl.stats.binned import Bins
 from vfl.stats.binning import Values, from_json
 
+TENTHS = 10
+
 
 def population_stability(before: NDArray[Any], after: NDArray[Any]) -> float:
     """Return the index of two counts of the same bins; neither may be all 0."""
@@ -31,6 +33,24 @@ def population_stability(before: NDArray[Any], after: NDArray[Any]) -> float:
     shown = before + after > 0
     a, b = ((rows[shown] + 0.5) / (rows.sum() + shown.sum() / 2) for rows in (before, after))
     return float(np.sum((b - a) * np.log(b / a)))
+
+
+def score_stability(then: NDArray[np.float64], now: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the index of two samples of scores over the tenths of the first, and the shares by bin.
+
+    "edges" are the bins' inner bounds: a bin reaches above one edge, up to and including the next.
+    """
+    edges = np.unique(np.quantile(then, np.arange(1, TENTHS) / TENTHS))
+    before, after = (
+        np.bincount(np.searchsorted(edges, scores, side="left"), minlength=len(edges) + 1)
+        for scores in (then, now)
+    )
+    return {
+        "index": population_stability(before, after),
+        "edges": edges.tolist(),
+        "then": (before / len(then)).tolist(),
+        "now": (after / len(now)).tolist(),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,11 @@ def weight(cells: Any) -> NDArray[np.float64]:
     return values
 
 
+def texts_or_blank(cells: Any) -> NDArray[np.object_]:
+    """Return texts; a blank reads "(blank)"."""
+    return _shared(pc.fill_null(_texts(cells), "(blank)"))
+
+
 def texts_without_blanks(cells: Any) -> NDArray[np.object_]:
     """Return texts; a blank is an error."""
     values = _texts(cells)

@@ -33,12 +33,13 @@ def read_table(
     label: str | None = None,
     split: str | None = None,
     weight: str | None = None,
+    segment: str | None = None,
     columns: Sequence[str] | None = None,
     categorical: Iterable[str] = (),
     drop: Iterable[str] = (),
     types: Mapping[str, CellKind] = NOTHING_DECLARED,
 ) -> Table:
-    """Read a CSV or Parquet table, or a query's: `id`, maybe `label`, `split` and `weight`, and features.
+    """Read a CSV or Parquet table, or a query's: `id`, maybe what only a guest has, and features.
 
     Features are `columns`, or else all that is not named otherwise nor in `drop` nor declared an id
     or a text.  One whose cells are no numbers is categorical by itself, one in `categorical` always;
@@ -46,7 +47,7 @@ def read_table(
     of no known kind, DataError, with the line, otherwise.
     """
     file = open_table(Path(source)) if isinstance(source, str | Path) else source
-    roles = {"id": id, "label": label, "split": split, "weight": weight}
+    roles = {"id": id, "label": label, "split": split, "weight": weight, "segment": segment}
     drop = set(drop)
     for name in (*roles.values(), *(columns or ()), *sorted({*categorical, *drop, *types})):
         if name is not None and name not in file.names:
@@ -67,6 +68,7 @@ def read_table(
         label=None if label is None else convert(label, cells.label),
         split=None if split is None else convert(split, cells.texts_without_blanks),
         weight=None if weight is None else convert(weight, cells.weight),
+        segment=None if segment is None else convert(segment, cells.texts_or_blank),
         columns={name: convert(name, _as_feature(kinds.get(name))) for name in features},
         source=file.source,
     )
@@ -118,7 +120,7 @@ def _features(
     for name in {*taken, *named}:
         uses = [*taken, *named, *drop].count(name)
         if uses > 1:
-            hint = "name each column once among id, label, split, weight, columns and drop"
+            hint = "name each column once among id, label, split, weight, segment, columns and drop"
             raise ConfigError(where, f"column {name!r} is named {uses} times", hint)
     features = [n for n in file.names if n not in {*taken, *drop}] if columns is None else named
     if not features:

@@ -95,6 +95,7 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
         "trees": grown.growth.facts(grown.ensemble, len(old))
         | {"disclosed": _disclosed(run, common, grown, old), "importances": _importances(run, half, shown)},
         "splits": measured.evaluated(),
+        "validation": measured.validation(run.party.report.cutoff),
     } | bands_facts(run.job, measured)
     return Trained(half, facts, measured.curves())
 
@@ -189,7 +190,8 @@ async def _measured(
         alone[rows] = pooled.completed(without)
     assert common.table.label is not None
     y, train = common.table.label[rows], common.train[rows]
-    return Measured(y, train, joint[rows], np.zeros(int(rows.sum())), alone[rows], Calibration())
+    segment = None if common.table.segment is None else common.table.segment[rows]
+    return Measured(y, train, joint[rows], np.zeros(int(rows.sum())), alone[rows], Calibration(), segment)
 
 
 def _alone(run: Run, common: Common, own: Own, weight: Vector, old: int) -> list[Tree]:
