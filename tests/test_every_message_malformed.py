@@ -117,7 +117,7 @@ def outcome(make: Callable[[], Roles], case: Case) -> str:
     except DeadlockError as error:
         if awaits(str(error), case.sender):
             return "awaited"
-        return "dismissed" if case.plausible and dismissed(str(error)) else f"bad: {error}"
+        return f"bad: {error}"
     except Exception as error:
         return f"bad: {type(error).__name__}: {error}"
     if any(isinstance(r, VflError) and blames(r, case.sender) for r in run.results.values()):
@@ -138,23 +138,9 @@ def blames(error: VflError, cheater: str) -> bool:
     return re.search(rf"\b{cheater}\b", str(error)) is not None
 
 
-def waiters(deadlock: str) -> dict[str, str]:
-    """Return who waits for whom."""
-    return dict(re.findall(r"(\w+) waits for \w+ of (\w+)", deadlock))
-
-
-def dismissed(deadlock: str) -> bool:
-    """Tell whether all wait for one who is done: the cheater told it that the run was over, and others not.
-
-    They name that one, who did as it was told: of what the guest says to the arbiter the host knows nothing.
-    """
-    waits = waiters(deadlock)
-    return len(set(waits.values())) == 1 and not waits.keys() & set(waits.values())
-
-
 def awaits(deadlock: str, cheater: str) -> bool:
     """Tell whether who waits for whom leads everybody to the cheater."""
-    waits = waiters(deadlock)
+    waits = dict(re.findall(r"(\w+) waits for \w+ of (\w+)", deadlock))
     for name in waits:
         met = {name}
         while name in waits and name != cheater and waits[name] not in met:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from vfl.errors import ContractError, ProtocolError, SecurityError
 from vfl.linear import residuals
 from vfl.linear.logistic import Content, GradientProducts, Rules, Step, Verdict
 from vfl.linear.residuals import Approximation, EncryptedResiduals, LogitPowers, LogitRange, PartialPowers
-from vfl.wire.memory import run_in_memory
+from vfl.wire.memory import DeadlockError, run_in_memory
 from vfl.wire.message import Message
 
 
@@ -165,6 +166,14 @@ def test_a_guest_that_never_ends_is_blamed_by_the_host() -> None:
     with pytest.raises(ProtocolError, match="asked for more than the 1 gradients that were agreed") as caught:
         run_in_memory(roles)
     assert caught.value.peer == "guest"
+
+
+def test_nobody_waits_for_an_arbiter_that_the_guest_sent_home() -> None:
+    with pytest.raises(DeadlockError) as caught:
+        cheated("guest", Verdict, lambda m: Verdict(not m.go_on), nth=2)
+    assert "guest waits for DecryptedSums of arbiter" in str(caught.value)
+    assert "arbiter waits for Verdict of host" in str(caught.value)
+    assert re.search(r"host waits for \w+ of guest", str(caught.value))
 
 
 def several_cheated(cheater: str, kind: type[Message], change: Change) -> None:

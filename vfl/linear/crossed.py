@@ -154,7 +154,7 @@ async def host(
         return columns.met(sums, residuals.fraction(1)), polynomial.degree
 
     _remember(quota, steps)
-    return await host_descends(columns, rules, gradient, guest=guest, steps=steps)
+    return await host_descends(columns, rules, gradient, guest=guest, others=(), steps=steps)
 
 
 def _packing(count: int, key: PublicKey) -> Packing:

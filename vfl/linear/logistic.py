@@ -26,11 +26,16 @@
         repeat, host by host
             guest -> host: Verdict
         guest -> arbiter: Verdict
+        repeat, host by host
+            host -> arbiter: Verdict
 
 The parties form E(r_i) as `residuals` says; each sums x_ij r_i over its own columns under encryption
 and learns its own gradient through the arbiter.  Steps are combinations of gradients (see `lbfgs`).
 A party is content when its step moves no coefficient by more than the tolerance.  (DESIGN 6; the
 guest hands out step coefficients instead of summed inner products, so hosts learn less.)
+
+Each party tells the arbiter itself whether it will ask again.  Else a guest that tells the arbiter that it
+is over, and a host that it is not, leaves the host to wait for an arbiter that did as it was told.
 """
 
 from __future__ import annotations
@@ -91,7 +96,7 @@ class Content(Message):
 
 @dataclass(frozen=True, slots=True)
 class Verdict(Message):
-    """Whether another gradient follows.  Reveals: that bit."""
+    """Whether another gradient follows, as the sender has it.  Reveals: that bit."""
 
     go_on: bool
 
@@ -164,7 +169,7 @@ async def host(
         fraction = residuals.fraction(place.hosts)
         return await columns.gradient(r, fraction, key=key, rng=rng, arbiter=arbiter, source=guest), degree
 
-    return await host_descends(columns, rules, gradient, guest=guest, steps=steps)
+    return await host_descends(columns, rules, gradient, guest=guest, others=(arbiter,), steps=steps)
 
 
 async def arbiter(
@@ -175,17 +180,18 @@ async def arbiter(
     hosts: tuple[Peer, ...],
     steps: Steps = FORGOTTEN,
 ) -> None:
-    """Decrypt each party's masked gradient until the guest says it is over; quotas: guest, hosts."""
-    go_on = True
+    """Decrypt each party's masked gradient until that party says it is over; quotas: guest, hosts."""
+    asking = list(range(1 + len(hosts)))
+    parties = (guest, *hosts)
     if (kept := steps.state(STEP)) is not None:
-        go_on = kept["go_on"]
+        asking = kept["asking"]
         for quota, left in zip(quotas, kept["left"], strict=True):
             quota.left = left
-    while go_on:
-        for party, quota in zip((guest, *hosts), quotas, strict=True):
-            await quota.answer(private, party=party)
-        go_on = (await guest.receive(Verdict)).go_on
-        steps.checkpoint(STEP, {"go_on": go_on, "left": [quota.left for quota in quotas]})
+    while asking:
+        for k in asking:
+            await quotas[k].answer(private, party=parties[k])
+        asking = [k for k in asking if (await parties[k].receive(Verdict)).go_on]
+        steps.checkpoint(STEP, {"asking": asking, "left": [quota.left for quota in quotas]})
 
 
 async def guest_descends(
@@ -234,9 +240,10 @@ async def host_descends(
     gradient: Callable[[], Awaitable[tuple[Vector, int]]],
     *,
     guest: Peer,
+    others: tuple[Peer, ...],
     steps: Steps,
 ) -> Fit:
-    """Take the guest's steps until it says that it is over; `gradient`: as the guest's."""
+    """Take the guest's steps until it says that it is over; `gradient`, `others`: as the guest's."""
     degrees, content, go_on = list[int](), False, True
     if (kept := steps.state(STEP)) is not None:
         degrees, content, go_on = kept["degrees"], kept["content"], kept["go_on"]
@@ -253,6 +260,8 @@ async def host_descends(
         go_on = (await guest.receive(Verdict)).go_on
         if go_on and len(degrees) >= rules.max_iter:
             raise guest.blame(f"asked for more than the {rules.max_iter} gradients that were agreed")
+        for peer in others:
+            await peer.send(Verdict(go_on))
         done = {"degrees": degrees, "content": content, "go_on": go_on, "columns": columns.as_state()}
         steps.checkpoint(STEP, done)
     return Fit(columns.w, len(degrees), content, tuple(degrees))
