@@ -2,7 +2,7 @@
 
     parameters   the job's terms by their dotted names
     metrics      SPLIT.MODEL.MEASURE, customers in common, seconds
-    artifacts    run.json, model.json (the guest's half), ledger.json, report.html
+    artifacts    run.json, model.json (the guest's half), ledger.json, curves.json, report.html
 
 MLflow reports its use over the internet unless told otherwise; it is told so here.
 """
@@ -19,7 +19,7 @@ from parties.config.job import Job
 from parties.config.party import Tracking
 from vfl.errors import ConfigError, VflError
 
-ARTIFACTS = ("run.json", "model.json", "ledger.json", "report.html")
+ARTIFACTS = ("run.json", "model.json", "ledger.json", "curves.json", "report.html")
 LONGEST = 500
 """Letters of a parameter; MLflow refuses more than that."""
 

@@ -63,7 +63,9 @@ def verdict(run: Run) -> str:
     """Return one plain sentence: whether the partner adds anything."""
     measured = gain(run)
     if measured is None:
-        return "Whether the partner adds anything was not measured: there is no guest-only model to compare."
+        return _deviances(run) or (
+            "Whether the partner adds anything was not measured: there is no guest-only model to compare."
+        )
     difference, low, high = measured
     partner, split = role(run, "host"), main_split(run)
     figures = f"AUC {difference:+.4f} on the {split} rows, 95 % interval {low:+.4f} to {high:+.4f}"
@@ -73,6 +75,18 @@ def verdict(run: Run) -> str:
     if high < 0:
         return f"{partner} makes the model worse: {figures}."
     return f"{partner} adds nothing that these rows can show: {figures}, which includes zero."
+
+
+def _deviances(run: Run) -> str:
+    """Return one sentence on models that predict amounts or counts; nothing where they were not measured."""
+    joint, alone = (_models(run).get(name, {}).get("deviance") for name in ("joint", "guest_only"))
+    if joint is None or alone is None:
+        return ""
+    said = "lowers" if joint < alone else "does not lower"
+    return (
+        f"{role(run, 'host')} {said} the deviance on the {main_split(run)} rows: {joint:.4f} with it, "
+        f"{alone:.4f} without. No interval was taken: a small difference may be chance."
+    )
 
 
 def consequence(run: Run) -> str:
