@@ -17,7 +17,17 @@ with atheris.instrument_imports(include=["vfl.wire", "vfl.crypto.paillier", "vfl
     from psi import ecdh, several
     from vfl import arbitration
     from vfl.features import names, split, woe
-    from vfl.linear import allowance, coefficients, crossed, halves, logistic, pairing, residuals, scoring
+    from vfl.linear import (
+        allowance,
+        coefficients,
+        crossed,
+        halves,
+        inference,
+        logistic,
+        pairing,
+        residuals,
+        scoring,
+    )
     from vfl.trees import boosting, opening
     from vfl.trees import scoring as tree_scoring
     from vfl.wire.codec import decode
@@ -26,7 +36,7 @@ with atheris.instrument_imports(include=["vfl.wire", "vfl.crypto.paillier", "vfl
 
 PROTOCOLS = (
     agreement, ecdh, several, arbitration, names, split, woe, allowance, coefficients, halves,
-    residuals, logistic, crossed, pairing, scoring, boosting, opening, tree_scoring,
+    residuals, logistic, crossed, inference, pairing, scoring, boosting, opening, tree_scoring,
 )  # fmt: skip
 KINDS = [
     kind

@@ -26,6 +26,7 @@ import vfl.linear.allowance
 import vfl.linear.coefficients
 import vfl.linear.crossed
 import vfl.linear.halves
+import vfl.linear.inference
 import vfl.linear.logistic
 import vfl.linear.pairing
 import vfl.linear.residuals
@@ -51,6 +52,7 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     vfl.linear.residuals,
     vfl.linear.logistic,
     vfl.linear.crossed,
+    vfl.linear.inference,
     vfl.linear.coefficients,
     vfl.linear.halves,
     vfl.linear.pairing,

@@ -35,8 +35,19 @@ from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError
 from vfl.features import names, selected, split, woe
 from vfl.gates import Gates
-from vfl.linear import allowance, coefficients, crossed, halves, logistic, pairing, residuals, scoring
+from vfl.linear import (
+    allowance,
+    coefficients,
+    crossed,
+    halves,
+    inference,
+    logistic,
+    pairing,
+    residuals,
+    scoring,
+)
 from vfl.linear.columns import Columns
+from vfl.linear.inference import Design
 from vfl.trees import boosting, hidden, opening, shown
 from vfl.trees import scoring as tree_scoring
 from vfl.wire.flow import Peer
@@ -46,6 +57,8 @@ CODES = [np.digitize(X[:, j], [-0.5, 0.4]) for j in (2, 3)]
 """The host's columns binned: two columns of three bins."""
 SLOTS = [4, 3]
 """A slot of the first column, the one for blanks, is empty."""
+SLOPES = np.array([-0.4, 0.8, -0.5, 0.6, 0.4, 0.2])
+"""Coefficients of an intercept and all columns."""
 RULES = logistic.Rules(tolerance=1e-2, max_iter=3)
 
 
@@ -235,6 +248,38 @@ def logistic_roles(
     }
 
 
+def inference_roles(
+    x: NDArray[np.float64] = X,
+    w: NDArray[np.float64] = SLOPES,
+    *,
+    rngs: tuple[Randomness, Randomness] | None = None,
+    quotas: tuple[Quota, Quota] | None = None,
+) -> Roles:
+    """Standard errors of an intercept and two columns of the guest with three of the host."""
+    ours, theirs = rngs or (Seeded(8), Seeded(9))
+    own = np.column_stack([np.ones(len(x)), x[:, :2]])
+    return {
+        "guest": inference.guest(
+            Design(own, np.array([0.0, 1.0, 1.0]), own @ w[:3]),
+            3,
+            key=KEY,
+            rng=ours,
+            host=HOST,
+            arbiter=ARBITER,
+            report=lambda *_: None,
+        ),
+        "host": inference.host(
+            Design(x[:, 2:], np.ones(3), x[:, 2:] @ w[3:]),
+            3,
+            key=KEY,
+            rng=theirs,
+            guest=GUEST,
+            arbiter=ARBITER,
+        ),
+        "arbiter": inference.arbiter(PRIVATE, quotas or (Quota(9), Quota(9)), guest=GUEST, host=HOST),
+    }
+
+
 def allowance_roles() -> Roles:
     """What a fit of three columns of the guest with two and three of hosts may have decrypted."""
     hosts = (Peer("host1"), Peer("host2"))
@@ -297,6 +342,7 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
     tree_scoring: (
         lambda: tree_scoring_roles(GROWN, [TREE_CODES[:, :2], TREE_CODES[:, 2:], TREE_CODES[:, :1]]),
     ),
+    inference: (inference_roles,),
     coefficients: (coefficients_roles,),
     halves: (halves_roles,),
     pairing: (pairing_roles,),

@@ -314,17 +314,6 @@ POLICIES: dict[str, tuple[str, str, str]] = {
         "",
         "policy.max_disclosure.woe_to_host: allows false alone, and the job's disclosure.woe_to_host is true",
     ),
-    "online": (
-        "max_disclosure: {online: false}",
-        "disclosure: {online: true}",
-        "policy.max_disclosure.online: allows false alone, and the job's disclosure.online is true",
-    ),
-    "joined_coefficients": (
-        "max_disclosure: {joined_coefficients: false}",
-        "disclosure: {joined_coefficients: true}",
-        "policy.max_disclosure.joined_coefficients: allows false alone, "
-        "and the job's disclosure.joined_coefficients is true",
-    ),
     "gradient_bits": (
         "max_disclosure: {gradient_bits: 24}",
         "disclosure: {gradient_bits: 32}",
@@ -337,6 +326,13 @@ POLICIES: dict[str, tuple[str, str, str]] = {
         "policy.gates.refuse: allows none of few_rows, few_events, "
         "and the job's gates.allow is [few_events, small_bins]",
     ),
+} | {
+    key: (
+        f"max_disclosure: {{{key}: false}}",
+        f"disclosure: {{{key}: true}}",
+        f"policy.max_disclosure.{key}: allows false alone, and the job's disclosure.{key} is true",
+    )
+    for key in ("joined_coefficients", "online", "standard_errors")
 }
 
 

@@ -96,6 +96,20 @@ def _named(parties: dict[str, JobParty], role: Role) -> tuple[str, ...]:
     return tuple(sorted(name for name, party in parties.items() if party.role == role))
 
 
+def _check_errors(disclosure: DisclosureRules, model: ModelRules, hosts: int, arbiters: int) -> None:
+    """Raise ValueError unless there can be standard errors."""
+    if isinstance(model, TreeRules):
+        raise ValueError("standard_errors: trees have no coefficients")
+    if model.sigmoid == "taylor":
+        raise ValueError("standard_errors: a fit by model.sigmoid taylor is not of maximum likelihood")
+    if not arbiters:
+        raise ValueError("standard_errors: only an arbiter can decrypt what they take")
+    if hosts > 1:
+        raise ValueError("standard_errors: only a regression of one host has them")
+    if disclosure.gradient_bits is not None:
+        raise ValueError("standard_errors: sums of products are learnt in full: leave gradient_bits out")
+
+
 class Job(Section):
     """The contract file."""
 
@@ -177,6 +191,9 @@ class Job(Section):
         hosts = _named(info.data.get("parties", {}), "host")
         if disclosure.online and (isinstance(model, TreeRules) or len(hosts) > 1):
             raise ValueError("online: only a regression of one host is scored online")
+        if disclosure.standard_errors and model:
+            arbiters = _named(info.data.get("parties", {}), "arbiter")
+            _check_errors(disclosure, model, len(hosts), len(arbiters))
         return disclosure
 
     @classmethod

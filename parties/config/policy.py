@@ -30,6 +30,9 @@ class DisclosurePolicy(Section):
     joined_coefficients: bool = Field(
         default=True, description="Whether a job may show the parties each other's coefficients."
     )
+    standard_errors: bool = Field(
+        default=True, description="Whether a job may let parties learn standard errors of their coefficients."
+    )
     online: bool = Field(
         default=True, description="Whether a job may let the guest score customers one at a time."
     )

@@ -265,6 +265,12 @@ class DisclosureRules(Section):
         default=False,
         description="Whether the parties show each other their coefficients for one joint table.",
     )
+    standard_errors: bool = Field(
+        default=False,
+        description="Whether each party learns the covariance of its own coefficients: standard errors and "
+        "Wald's p-values. For that it learns sums over training rows of products of two columns of its own, "
+        "weighted by the joint PD. For regressions of one host with an arbiter; not with gradient_bits.",
+    )
     online: bool = Field(
         default=False,
         description="Whether the guest may score one customer at a time, when it likes. The host "

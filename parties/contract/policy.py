@@ -57,7 +57,7 @@ def _disclosed(job: Job, policy: PolicyRules) -> Iterator[tuple[bool, str, str, 
         beyond = limit == least and found != least
         yield beyond, f"disclosure.{key}", f"{least} alone", f"max_disclosure.{key}", found
     of_regressions = () if isinstance(job.model, TreeRules) else ("woe_to_host",)
-    for key in (*of_regressions, "joined_coefficients", "online"):
+    for key in (*of_regressions, "joined_coefficients", "standard_errors", "online"):
         beyond = getattr(asked, key) and not getattr(most, key)
         yield beyond, f"disclosure.{key}", "false alone", f"max_disclosure.{key}", "true"
 

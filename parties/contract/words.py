@@ -12,6 +12,8 @@ from vfl.gates import GATES
 
 WIDTH = 80
 
+ERRORS = "weighted sums of products of two of its columns, and the covariance of its coefficients"
+
 
 def in_words(job: Job) -> Iterator[str]:
     """Yield the lines that an operator reads before signing."""
@@ -71,6 +73,8 @@ def _guest(job: Job) -> Iterator[str]:
         yield f"the hosts' part of the score of {rows}, {exactly}"
     if rules.joined_coefficients:
         yield "the hosts' half of the model"
+    if rules.standard_errors:
+        yield ERRORS
     if rules.online:
         yield (
             f"of {rules.online_per_day} ids a day at most that it asks for online: whether the host holds "
@@ -91,6 +95,8 @@ def _host(job: Job) -> Iterator[str]:
         yield from _masked_by_the_other(job)
     if rules.joined_coefficients:
         yield "the guest's half of the model"
+    if rules.standard_errors:
+        yield ERRORS
     if rules.online:
         yield "which of its customers are scored online, and when"
 

@@ -93,10 +93,11 @@ def model_of(job: Job) -> Regression | Forest:
         share = rules.subsample if rules.top_rate is None else rules.top_rate + (rules.other_rate or 0.0)
         share *= 1 - rules.validation_share
         return Forest(grown, rules.max_depth, share, job.arbiter is None, rules.node_rows == "hidden")
+    woe, errors = job.features.kind == "woe", job.disclosure.standard_errors
     if job.logistic.sigmoid == "taylor":
-        return Regression((1,) * expected_gradients(job.logistic.tolerance), job.features.kind == "woe")
+        return Regression((1,) * expected_gradients(job.logistic.tolerance), woe)
     most = min(expected_gradients(job.logistic.tolerance), job.logistic.max_iter)
-    return Regression(expected_degrees(job.logistic.tolerance, most), job.features.kind == "woe")
+    return Regression(expected_degrees(job.logistic.tolerance, most), woe, errors)
 
 
 def expected_gradients(tolerance: float) -> int:

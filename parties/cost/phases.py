@@ -10,6 +10,9 @@ n rows train; a party p has d_p columns of B_p slots in all; W bytes are a ciphe
     regression   a gradient of degree q: the first host encrypts n q powers, each further one makes its own of
                  them by n q (q + 1) / 2 products (vfl/linear/relay.py), the guest forms n products of q and
                  re-randomises them, each party adds n d_p by bin, or n d_p terms (vfl/linear/residuals.py).
+    errors       the host encrypts n q powers, the guest forms n d_g products of them, d_g with its intercept,
+                 and re-randomises them; each party adds n terms for every pair of its columns, the host
+                 d_g d_h n more (vfl/linear/inference.py).
     trees        a tree: the guest encrypts n; a host adds n d_h by bin for the root, and about n d_h / 3
                  for every level below it, the smaller children; 2^(depth - 1) nodes of B_h sums are
                  packed, re-randomised, masked and opened (vfl/trees/boosting.py).  Where hosts see
@@ -34,6 +37,9 @@ POINT = 32
 
 BATCH = 1024
 """Rows of a batch from which a table of powers pays."""
+
+SLOPE_DEGREE = 10
+"""Degree of the sigmoid's slope for standard errors, as credit data with WOE columns."""
 
 SMALLER = 1 / 3
 """Share of a level's rows that are in the smaller children: half at most, a third on credit data."""
@@ -88,6 +94,8 @@ def phases(shape: Shape) -> Iterator[Phase]:
         if shape.model.woe:
             yield woe(shape)
         yield regression(shape, shape.model)
+        if shape.model.standard_errors:
+            yield standard_errors(shape)
     else:
         yield trees(shape, shape.model)
 
@@ -164,6 +172,29 @@ def regression(shape: Shape, model: Regression) -> Phase:
         widest=float(powers * shape.ciphertext),
         trips=(6 + 2 * hosts) * gradients,
         ciphertexts=moved + sums,
+        pipelined=True,
+    )
+
+
+def standard_errors(shape: Shape) -> Phase:
+    """Return the work of standard errors, with one host."""
+    n, (host,) = shape.rows, shape.hosts
+    own, theirs = shape.guest.count + 1, host.count
+    powers, weighted = n * SLOPE_DEGREE, n * own
+    moved = float((powers + weighted) * shape.ciphertext)
+    pairs = [d * (d + 1) // 2 for d in (own, theirs)]
+    guest = Work(check=powers, power=powers + weighted, add=n, rerandomise=weighted, term=n * pairs[0])
+    sums = Work(check=weighted, term=n * (pairs[1] + own * theirs), rerandomise=own * theirs)
+    opened = [shape.products(pairs[0] + own * theirs), shape.products(pairs[1])]
+    return Phase(
+        "errors",
+        guest + Work(encrypt=opened[0], byte=moved, turn=6),
+        (_encrypted(powers, powers) + sums + Work(encrypt=opened[1], byte=moved, turn=6),),
+        _opening(sum(opened), 2),
+        sent=moved + (own * theirs + 2 * sum(opened)) * shape.ciphertext,
+        widest=float(max(powers, weighted) * shape.ciphertext),
+        trips=8,
+        ciphertexts=powers + weighted + own * theirs + 2 * sum(opened),
         pipelined=True,
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from vfl.crypto.fixed_point import FRACTION, bits_for
 from vfl.crypto.packing import Packing
+from vfl.linear.inference import OF_CROSS
 from vfl.trees.gradients import Slot
 
 
@@ -30,10 +31,11 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Regression:
-    """A joint logistic regression: the degree of each gradient's sigmoid."""
+    """A joint logistic regression: the degree of each gradient's sigmoid, and what else it takes."""
 
     degrees: tuple[int, ...]
     woe: bool = True
+    standard_errors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,11 @@ class Shape:
         """Plaintexts that hold a party's gradient: three factors of 20 bits, |x| <= 8, |r| <= 3."""
         bits = bits_for(self.rows * 8 * 3.0, 3 * FRACTION)
         return Packing(columns.count, bits, self.modulus).plaintexts
+
+    def products(self, count: int) -> int:
+        """Plaintexts that hold sums of products of two columns for standard errors, |x| <= 8."""
+        bits = bits_for(self.rows * 64.0, OF_CROSS)
+        return Packing(count, bits, self.modulus).plaintexts
 
     def counts(self, columns: Columns) -> int:
         """Plaintexts that hold the event counts of a host's bins."""

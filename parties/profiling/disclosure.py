@@ -15,6 +15,7 @@ import vfl.features.split
 import vfl.features.woe
 import vfl.linear.allowance
 import vfl.linear.coefficients
+import vfl.linear.inference
 import vfl.linear.logistic
 import vfl.linear.residuals
 import vfl.linear.scoring
@@ -61,6 +62,8 @@ def _protocols(job: Job) -> Iterator[ModuleType]:
     if job.features.need_events:
         yield vfl.features.selected
     yield from (vfl.linear.allowance, vfl.linear.residuals, vfl.linear.logistic)
+    if rules.standard_errors:
+        yield vfl.linear.inference
     if rules.joined_coefficients:
         yield vfl.linear.coefficients
     if rules.metrics:

@@ -15,7 +15,7 @@ from parties.programs.serving import serve as serve_runs
 from parties.progress import Progress
 from vfl.arbitration import Quota, Shape
 from vfl.features import woe
-from vfl.linear import allowance, logistic
+from vfl.linear import allowance, inference, logistic
 from vfl.trees import opening
 from vfl.wire.network import Session
 
@@ -57,3 +57,6 @@ async def training(run: Run) -> None:
     )
     quotas = [quota_of(run, shape, private.public.n) for shape in shapes]
     await logistic.arbiter(private, quotas, guest=run.guest, hosts=run.hosts, steps=run.steps)
+    if run.job.disclosure.standard_errors:
+        own, theirs = (Quota.of_requests(1, shape, private.public.n) for shape in inference.shapes(*shapes))
+        await inference.arbiter(private, (own, theirs), guest=run.guest, host=run.host)

@@ -54,8 +54,11 @@ async def host_keys(run: Run) -> Keys:
     return Keys(labels, Pair(await new_key(run, (run.guest,), "host's key"), labels))
 
 
-async def guest_fit(run: Run, common: Common, columns: Columns, y: Labels, keys: Keys) -> Fit:
-    """Fit the guest's coefficients, once all gradients' shapes are agreed."""
+async def guest_fit(run: Run, common: Common, columns: Columns, y: Labels, keys: Keys) -> tuple[Fit, int]:
+    """Fit the guest's coefficients, once all gradients' shapes are agreed.
+
+    Returns the number of the first host's model columns besides.
+    """
     key = keys.pair.other if keys.pair else keys.labels
     check, shape = partial(check_hosts_shape, run, common), columns.shape(key, run.fraction)
     arbiter = run.arbiter if run.job.arbiter else None
@@ -72,7 +75,7 @@ async def guest_fit(run: Run, common: Common, columns: Columns, y: Labels, keys:
 
     rules, rng, steps = run.fit_rules, run.rng, run.steps
     if keys.pair is None:
-        return await logistic.guest(
+        fit = await logistic.guest(
             columns,
             y,
             rules,
@@ -83,8 +86,9 @@ async def guest_fit(run: Run, common: Common, columns: Columns, y: Labels, keys:
             report=report,
             steps=steps,
         )
+        return fit, shapes[0].sums
     own, quota = keys.pair.own, quota_of(run, shapes[0], keys.labels.n)
-    return await crossed.guest(
+    fit = await crossed.guest(
         columns,
         y,
         rules,
@@ -96,10 +100,14 @@ async def guest_fit(run: Run, common: Common, columns: Columns, y: Labels, keys:
         report=report,
         steps=steps,
     )
+    return fit, shapes[0].sums
 
 
-async def host_fit(run: Run, common: Common, columns: Columns, keys: Keys) -> Fit:
-    """Fit a host's coefficients, once all gradients' shapes are agreed."""
+async def host_fit(run: Run, common: Common, columns: Columns, keys: Keys) -> tuple[Fit, int]:
+    """Fit a host's coefficients, once all gradients' shapes are agreed.
+
+    Returns the number of the guest's model columns besides.
+    """
     fraction = crossed.SHARE_FRACTION if keys.pair else run.fraction
     shape, mark = columns.shape(keys.labels, fraction), mark_of(run, common, columns.x)
     check = partial(check_guests_shape, run, common)
@@ -112,7 +120,7 @@ async def host_fit(run: Run, common: Common, columns: Columns, keys: Keys) -> Fi
     )
     rules, rng, steps = run.fit_rules, run.rng, run.steps
     if keys.pair is None:
-        return await logistic.host(
+        fit = await logistic.host(
             columns,
             rules,
             key=keys.labels,
@@ -122,7 +130,9 @@ async def host_fit(run: Run, common: Common, columns: Columns, keys: Keys) -> Fi
             place=run.place,
             steps=steps,
         )
+        return fit, guests.sums
     own, quota = keys.pair.own, quota_of(run, guests, keys.pair.own.public.n)
-    return await crossed.host(
+    fit = await crossed.host(
         columns, rules, own=own, key=keys.labels, quota=quota, rng=rng, guest=run.guest, steps=steps
     )
+    return fit, guests.sums

@@ -13,11 +13,12 @@ from parties.config.party import Party
 from parties.contract.mandate import Mandate
 from parties.inspection import clean_ids
 from parties.online.answering import answering
-from parties.programs.alignment import Common, align_host, match_host, measured_rows
+from parties.programs.alignment import align_host, match_host, measured_rows
 from parties.programs.consent import publish_results
 from parties.programs.effort import Effort
+from parties.programs.errors import host_errors
 from parties.programs.features import check_signs, host_features
-from parties.programs.fitting import Keys, host_fit, host_keys
+from parties.programs.fitting import host_fit, host_keys
 from parties.programs.masking import send_logits
 from parties.programs.model import Half, columns_of, levels_in, numbered, unseen
 from parties.programs.points import card_facts
@@ -32,7 +33,7 @@ from parties.programs.trees import host as trees
 from parties.progress import Progress
 from parties.sources import batch_source, read_training
 from vfl.features import names
-from vfl.linear import coefficients, halves, logistic
+from vfl.linear import coefficients, halves
 from vfl.linear.columns import Columns
 from vfl.table.read import check_columns
 from vfl.table.table import Table
@@ -126,7 +127,10 @@ async def training(run: Run, table: Table) -> Trained:
     await check_earlier(run, common)
     features, described = await host_features(run, common, keys.labels)
     x = features.transform(columns_of(common.table))
-    fit = await _fit(run, common, x[common.train], keys)
+    penalty = np.full(x.shape[1], 1 / run.job.logistic.C)
+    design = Columns(x[common.train], penalty, np.zeros(x.shape[1]), run.gradient_bits)
+    fit, theirs = await host_fit(run, common, design, keys)
+    errors = await host_errors(run, features.names, design, theirs, keys.labels)
     half = Half(
         run.id,
         features,
@@ -139,20 +143,14 @@ async def training(run: Run, table: Table) -> Trained:
         run.warn(warning)
     facts = {"intersection": len(common.table), "rows": common.rows, "iterations": fit.gradients}
     facts |= described | held_out_stability(run, common, half)
+    if errors:
+        facts |= {"coefficients": half.weights, "standard_errors": errors}
     if disclosure.joined_coefficients:
         facts["joint_coefficients"] = await _show_coefficients(run, half, tuple(table.columns))
     shown = measured_rows(run.job, common.train)
     if shown.any():
         await send_logits(run, (x @ fit.coefficients)[shown])
     return Trained(half, facts)
-
-
-async def _fit(
-    run: Run, common: Common, x: np.ndarray[Any, np.dtype[np.float64]], keys: Keys
-) -> logistic.Fit:
-    width = x.shape[1]
-    columns = Columns(x, np.full(width, 1 / run.job.logistic.C), np.zeros(width), run.gradient_bits)
-    return await host_fit(run, common, columns, keys)
 
 
 async def _show_coefficients(run: Run, half: Half, columns: tuple[str, ...]) -> dict[str, dict[str, float]]:

@@ -85,6 +85,30 @@ def check_spread(run: Run, y: NDArray[np.int8], columns: int) -> None:
         run.gates.refuse("few_rows", "labels", what, f"{int(y.sum())} of {len(y)} are bad;")
 
 
+def check_pairs(run: Run, rows: int, columns: int) -> None:
+    """Ask few_rows of the sums of products of two columns that standard errors are made of."""
+    pairs = columns * (columns + 1) // 2
+    if rows < ROWS_PER_COLUMN * pairs:
+        what = f"{rows} training rows for the {pairs} pairs of {columns} model columns"
+        run.gates.refuse("few_rows", "disclosure.standard_errors", what)
+
+
+def check_cells(run: Run, x: Matrix) -> None:
+    """Ask rare_values of pairs of a party's columns of two values each: a sum over a cell is of its rows.
+
+    x: the training rows, shape (n, d).
+    """
+    two = [j for j, column in enumerate(x.T) if len(np.unique(column)) == 2]
+    high = x[:, two] == x[:, two].max(axis=0, initial=-np.inf)
+    # All four cells of two columns: from one sum and the columns' own follow the other three.
+    cells = [a.T.astype(np.float64) @ b for a in (high, ~high) for b in (high, ~high)]
+    rare = np.argwhere(np.any([(cell > 0) & (cell < RARE_ROWS) for cell in cells], axis=0))
+    if len(rare):
+        first, second = (two[k] + 1 for k in rare[0])
+        what = f"fewer than {RARE_ROWS} training rows share the values of model columns {first} and {second}"
+        run.gates.refuse("rare_values", "disclosure.standard_errors", what)
+
+
 def check_values(run: Run, names: tuple[str, ...], numbers: tuple[str, ...], x: Matrix) -> None:
     """Ask large_values and rare_values of the training rows of standardised columns, shape (n, d)."""
     for name, number, values in zip(names, numbers, x.T, strict=True):

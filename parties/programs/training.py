@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from parties.programs.alignment import Common, align_guest, measured_rows
+from parties.programs.errors import Errors, guest_errors
 from parties.programs.evaluation import Measured, calibrated
 from parties.programs.features import check_signs, guest_features, hosts_names, hosts_values
 from parties.programs.fitting import Keys, guest_fit, guest_keys
@@ -49,6 +50,7 @@ class Models:
     own: Matrix
     fit: logistic.Fit
     alone: Vector
+    errors: Errors
 
     @property
     def weights(self) -> dict[str, float]:
@@ -69,7 +71,7 @@ class Models:
             "degrees": list(self.fit.degrees),
             "coefficients": self.weights,
             "guest_only_coefficients": dict(zip(self.names, self.alone.tolist(), strict=True)),
-        }
+        } | ({"standard_errors": self.errors} if self.errors else {})
 
 
 async def training(run: Run, table: Table) -> Trained:
@@ -115,10 +117,12 @@ async def _fit(run: Run, common: Common, features: Features, keys: Keys) -> Mode
     own = np.column_stack([np.ones(len(x)), x])
     penalty = np.concatenate([[0.0], np.full(x.shape[1], 1 / strength)])
     columns = Columns(own[common.train], penalty, start, run.gradient_bits)
-    fit = await guest_fit(run, common, columns, y, keys)
+    fit, theirs = await guest_fit(run, common, columns, y, keys)
     if not fit.converged:
         run.warn(f"the fit did not converge within model.max_iter: {fit.gradients} gradients")
-    return Models(("intercept", *features.names), own, fit, start)
+    names = ("intercept", *features.names)
+    errors = await guest_errors(run, names, columns, theirs, keys.labels)
+    return Models(names, own, fit, start, errors)
 
 
 async def _show_coefficients(

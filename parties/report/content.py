@@ -50,13 +50,14 @@ def trust(run: Run) -> list[str]:
             "Semi-honest parties: each follows the protocol and may study all it receives.",
             f"There is no arbiter: {guests if 'trees' in run else crossed}",
         ]
+    columns = " and the guest's model columns" if run.get("standard_errors") else ""
     together = f"arbiter + guest = all host logits ({arbiter} with {guest})."
     if "trees" in run:
         together = f"arbiter + guest = what the guest learns from trees anyway ({arbiter} with {guest})."
     return [
         "Semi-honest parties: each follows the protocol and may study all it receives; no two collude "
         "with the arbiter.",
-        f"If they did: arbiter + host = all labels ({arbiter} with {host}).",
+        f"If they did: arbiter + host = all labels{columns} ({arbiter} with {host}).",
         f"If they did: {together}",
     ]
 
@@ -104,10 +105,17 @@ def measured(run: Run) -> list[tuple[str, str, str]]:
 
 
 def coefficients(run: Run) -> list[dict[str, Any]]:
-    """Return the guest's columns with their joint and guest-only coefficient, the intercept first."""
+    """Return the guest's columns with their joint and guest-only coefficient, the intercept first.
+
+    Where there are standard errors, each has its own, z and p besides.
+    """
     joint, alone = run.get("coefficients", {}), run.get("guest_only_coefficients", {})
     names = sorted({**joint, **alone}, key=lambda name: name != "intercept")
-    return [{"column": name, "joint": joint.get(name), "guest_only": alone.get(name)} for name in names]
+    errors = run.get("standard_errors", {})
+    return [
+        {"column": name, "joint": joint.get(name), "guest_only": alone.get(name), **errors.get(name, {})}
+        for name in names
+    ]
 
 
 def joint_coefficients(run: Run) -> list[dict[str, Any]]:

@@ -180,7 +180,7 @@ async def host(
 
 async def agree(a: Vector, error: float, taylor: bool, hosts: tuple[Peer, ...]) -> Polynomial:
     """Return the polynomial on which guest and hosts agree, for the guest's logits a."""
-    ranges = [await _declared(host) for host in hosts]
+    ranges = [await declared(host) for host in hosts]
     lo, hi = sum(r.lo for r in ranges), sum(r.hi for r in ranges)
     if taylor:
         polynomial = Polynomial.taylor(lo, hi)
@@ -194,7 +194,8 @@ async def agree(a: Vector, error: float, taylor: bool, hosts: tuple[Peer, ...]) 
     return polynomial
 
 
-async def _declared(host: Peer) -> LogitRange:
+async def declared(host: Peer) -> LogitRange:
+    """Return the range of logits that a host declares, if it is one."""
     declared = await host.receive(LogitRange)
     if not -MAX_LOGIT < declared.lo < declared.hi < MAX_LOGIT:
         raise host.blame("declared an impossible range of logits")

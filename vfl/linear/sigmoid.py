@@ -19,7 +19,7 @@ Theory and Approximation Practice, theorem 8.2).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,8 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
+Curve = Callable[[Vector], Vector]
+"""A function of logits, one by one."""
 
 RANGE_STEP = 0.5
 """A declared range is rounded outward to multiples of this, so that it says little of one row."""
@@ -75,6 +77,11 @@ def sigmoid(u: Vector) -> Vector:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * u)), dtype=np.float64)
 
 
+def curvature(u: Vector) -> Vector:
+    """Return the sigmoid's derivative, sigma(u) (1 - sigma(u))."""
+    return np.asarray(0.25 / np.cosh(0.5 * np.clip(u, -1e3, 1e3)) ** 2, dtype=np.float64)
+
+
 def declared_range(b: Vector) -> tuple[float, float]:
     """Return [lo, hi] around all logits, rounded outward; never empty."""
     lo = RANGE_STEP * math.floor(float(b.min()) / RANGE_STEP)
@@ -87,12 +94,12 @@ def chebyshev_powers(b: Vector, interval: Interval, degree: int) -> Matrix:
     return np.asarray(chebyshev.chebvander(interval.tau(b), degree)[:, 1:], dtype=np.float64)
 
 
-def separable_coefficients(a: Vector, interval: Interval, degree: int) -> Matrix:
-    """Return c_0(a), ..., c_q(a) of the interpolant of sigma(a + b): shape (n, q + 1)."""
+def separable_coefficients(a: Vector, interval: Interval, degree: int, of: Curve = sigmoid) -> Matrix:
+    """Return c_0(a), ..., c_q(a) of the interpolant of sigma(a + b), or another curve: shape (n, q + 1)."""
     nodes = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
     weights = chebyshev.chebvander(nodes, degree) * (2.0 / (degree + 1))
     weights[:, 0] *= 0.5
-    return sigmoid(a[:, None] + interval.logit(nodes)[None, :]) @ weights
+    return of(a[:, None] + interval.logit(nodes)[None, :]) @ weights
 
 
 def taylor_coefficients(a: Vector, interval: Interval) -> Matrix:
@@ -136,15 +143,15 @@ class Polynomial:
         return separable_coefficients(a, self.interval, self.degree)
 
 
-def interpolation_error(a: Vector, interval: Interval, degree: int) -> float:
+def interpolation_error(a: Vector, interval: Interval, degree: int, of: Curve = sigmoid) -> float:
     """Return the largest error of the interpolant over the interval, for guest logits a (a grid)."""
     tau = np.cos(np.linspace(0.0, np.pi, 12 * (degree + 2)))
-    fit = separable_coefficients(a, interval, degree) @ chebyshev.chebvander(tau, degree).T
-    return float(np.abs(fit - sigmoid(a[:, None] + interval.logit(tau)[None, :])).max())
+    fit = separable_coefficients(a, interval, degree, of) @ chebyshev.chebvander(tau, degree).T
+    return float(np.abs(fit - of(a[:, None] + interval.logit(tau)[None, :])).max())
 
 
 def approximation_for(
-    a: Vector, lo: float, hi: float, error: float, *, bent: bool = True
+    a: Vector, lo: float, hi: float, error: float, *, bent: bool = True, of: Curve = sigmoid
 ) -> tuple[Interval, int]:
     """Return the map and the smallest degree whose interpolant errs by at most `error`.
 
@@ -154,9 +161,9 @@ def approximation_for(
     maps = list(_maps(lo, hi)) if bent else [Interval(lo, hi, 0.5 * (lo + hi), STRAIGHT)]
     for degree in range(1, MAX_DEGREE):
         for interval in maps:
-            if interpolation_error(grid, interval, degree) <= error:
+            if interpolation_error(grid, interval, degree, of) <= error:
                 return interval, degree
-    return min(maps, key=lambda m: interpolation_error(grid, m, MAX_DEGREE)), MAX_DEGREE
+    return min(maps, key=lambda m: interpolation_error(grid, m, MAX_DEGREE, of)), MAX_DEGREE
 
 
 def _maps(lo: float, hi: float) -> Iterator[Interval]:
