@@ -94,6 +94,7 @@ def a_run(scores):
         "degrees": [3, 4, 8],
         "coefficients": {"income": 0.75, "intercept": -2.5},
         "guest_only_coefficients": {"intercept": -2.25, "income": 0.875},
+        "standard_errors": {"income": {"standard_error": 0.125, "z": 6.0, "p": 0.0012}},
         "scorecard": {
             "base_score": 600.0,
             "base_odds": 50.0,

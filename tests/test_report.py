@@ -44,6 +44,8 @@ def test_the_page_says_all_that_the_run_says(tmp_path, a_validated_run, points):
         "-2.2500",
         "0.6100 very strong",
         "<= 1000 90 9 0.4321",
+        "income 0.7500 0.1250 6.00 0.0012 0.8750",
+        "arbiter + host = all labels and the guest's model columns",
         "Scorecard of bank 600 points are odds of 50 good",
         "begins with 559.2 points",
         "income bin points <= 1000 -12.3 each unit -0.00123",
