@@ -194,14 +194,14 @@ def fit_bins(
 
 def from_json(data: dict[str, Any]) -> Binning:
     """Return the bins that `as_json` described; raise ValueError on anything else."""
-    special = data.get("special", [])
     match data:
-        case {"cuts": list(cuts)}:
-            return NumericBins(tuple(map(float, cuts)), tuple(map(float, special)))
-        case {"levels": list(levels)}:
-            return LevelBins(tuple(map(str, levels)), tuple(map(str, special)))
-        case {"groups": list(groups)}:
-            return GroupedLevels(tuple(tuple(map(str, group)) for group in groups), tuple(map(str, special)))
+        case {"cuts": list(cuts), **more}:
+            return NumericBins(tuple(map(float, cuts)), tuple(map(float, more.get("special", []))))
+        case {"levels": list(levels), **more}:
+            return LevelBins(tuple(map(str, levels)), tuple(map(str, more.get("special", []))))
+        case {"groups": list(groups), **more}:
+            told = tuple(tuple(map(str, group)) for group in groups)
+            return GroupedLevels(told, tuple(map(str, more.get("special", []))))
     raise ValueError("bins need cuts, levels or groups")
 
 
