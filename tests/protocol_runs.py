@@ -142,20 +142,25 @@ def several_roles(
 
 
 def arbitration_roles() -> Roles:
-    """The key, then three sums of one party."""
+    """The key, then three sums of one party, then three that another has made for it."""
+    packing = Packing(3, 40, PRIVATE.public.n)
 
     async def party() -> list[int]:
         modulus = await arbitration.receive_key(512, arbiter=ARBITER)
         key = PublicKey(modulus, minimum_bits=512, source=ARBITER.name)
-        packing = Packing(3, 40, key.n)
-        packed = key.lift(packing.pack([1, -2, 3]))
-        return await arbitration.learn(packed, packing, key=key, rng=Seeded(3), arbiter=ARBITER)
+        learned = list[int]()
+        for sums in ([1, -2, 3], [4, 5, -6]):
+            packed = key.lift(packing.pack(sums))
+            learned += await arbitration.learn(packed, packing, key=key, rng=Seeded(3), arbiter=ARBITER)
+        return learned
 
     async def arbiter() -> None:
         await arbitration.share_key(PRIVATE, parties=(PARTY,))
-        await Quota(9).answer(PRIVATE, party=PARTY)
+        quota = Quota(9)
+        await quota.answer(PRIVATE, party=PARTY)
+        await quota.answer_vouched(PRIVATE, party=PARTY, maker=Peer("maker"))
 
-    return {"party": party(), "arbiter": arbiter()}
+    return {"party": party(), "maker": arbitration.vouch(packing, arbiter=ARBITER), "arbiter": arbiter()}
 
 
 def split_roles() -> Roles:
@@ -178,8 +183,10 @@ def woe_roles(
     gates = Gates(frozenset({"small_bins"}))
     return {
         "guest": woe.guest(y, told=told, key=guest_key, rng=ours, gates=gates, host=HOST, arbiter=ARBITER),
-        "host": woe.host(CODES, SLOTS, told=told, key=host_key, rng=theirs, gates=gates, guest=GUEST),
-        "arbiter": woe.arbiter(PRIVATE, Quota(quota), guest=GUEST),
+        "host": woe.host(
+            CODES, SLOTS, told=told, key=host_key, rng=theirs, gates=gates, guest=GUEST, arbiter=ARBITER
+        ),
+        "arbiter": woe.arbiter(PRIVATE, Quota(quota), guest=GUEST, host=HOST),
     }
 
 

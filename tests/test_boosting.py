@@ -87,12 +87,12 @@ def together(
             key=KEY,
             rng=Seeded(5 + k),
             guest=Peer("guest"),
-            guest_decrypts=not arbiter,
+            arbiter=Peer("arbiter") if arbiter else None,
         )
         for k, peer in enumerate(peers, start=1)
     }
     if arbiter:
-        roles["arbiter"] = opening.arbiter(PRIVATE, Quota(10**6), guest=Peer("guest"))
+        roles["arbiter"] = opening.arbiter(PRIVATE, Quota(10**6), guest=Peer("guest"), hosts=peers)
     return run_in_memory({"guest": guest, **roles})
 
 

@@ -203,7 +203,7 @@ def test_who_sends_what_are_no_ciphertexts_or_too_few_is_named(what: str, cheat:
 def test_a_host_whose_sums_are_not_those_of_the_node_is_blamed() -> None:
     def more(message: EncryptedHistograms) -> Message:
         one = KEY.lift([1] + [0] * (len(message.packed) - 1))
-        return EncryptedHistograms(KEY.randomise(KEY.add(message.packed, one), Seeded(1)))
+        return replace(message, packed=KEY.randomise(KEY.add(message.packed, one), Seeded(1)))
 
     with pytest.raises(ProtocolError, match=r"^host: sent a histogram that does not add up to its node"):
         cheated("host", EncryptedHistograms, more)
@@ -213,7 +213,7 @@ def test_a_host_whose_sums_overflow_is_blamed_and_not_the_arbiter() -> None:
     def noise(message: EncryptedHistograms) -> Message:
         values = np.full(len(message.packed), 2**62)
         product = KEY.row_products(message.packed, values[:, None])
-        return EncryptedHistograms(KEY.randomise(product, Seeded(1)))
+        return replace(message, packed=KEY.randomise(product, Seeded(1)))
 
     with pytest.raises(ProtocolError, match=r"^host: sent what holds no"):
         cheated("host", EncryptedHistograms, noise)
@@ -222,6 +222,19 @@ def test_a_host_whose_sums_overflow_is_blamed_and_not_the_arbiter() -> None:
 def test_the_arbiter_names_a_guest_that_asks_for_more_than_was_agreed() -> None:
     with pytest.raises(ContractError, match=r"^guest: asked for more decryptions than agreed"):
         run_in_memory(boosting_roles(quota=2))
+
+
+@pytest.mark.parametrize("what", ["sums", "bits"])
+@pytest.mark.parametrize("by", [-1, 1])
+def test_the_arbiter_decrypts_no_sums_but_those_that_the_host_vouched_for(what: str, by: int) -> None:
+    """The control is any honest run: what the host vouched for is decrypted."""
+
+    def other(message: MaskedSums) -> Message:
+        return forged(message, **{what: getattr(message, what) + by})
+
+    with pytest.raises(ContractError, match=r"^guest: asked for .*, and host vouched for"):
+        cheated("guest", MaskedSums, other)
+    assert run_in_memory(boosting_roles()).results["guest"].trees
 
 
 @pytest.mark.parametrize("cheat", [*INVALID, *SHORT])

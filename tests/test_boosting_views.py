@@ -58,6 +58,7 @@ def test_after_it_the_host_sees_labels_only_in_which_rows_share_a_node_and_in_it
         ("Nodes", "nodes"),
         ("Nodes", "place"),
         ("EncryptedHistograms", "packed"),  # the host's own: their number, which the nodes tell
+        ("EncryptedHistograms", "sums"),
     }
     got = [_without_flow(view) for view in views("host", one, other)]
     kinds = set(got[0]) | set(got[1])
@@ -77,6 +78,7 @@ def test_of_hidden_rows_the_host_sees_its_own_splits_and_how_many_nodes_there_ar
         ("Splits", "missing_left"),
         ("Sides", "left"),  # the host's own
         ("EncryptedHistograms", "packed"),  # the host's own: their number, which the nodes tell
+        ("EncryptedHistograms", "sums"),
     }
     one, other = views("host", *runs)
     assert before("Splits", one) == before("Splits", other)
@@ -119,7 +121,7 @@ def test_the_host_sees_nothing_at_all_of_the_guests_first_tree() -> None:
 
 def test_the_arbiter_sees_nothing_of_labels_in_the_clear() -> None:
     one, other = (_without_flow(view) for view in views("arbiter", grown(), grown(PERMUTED)))
-    assert set(one) == set(other) == {"Another", "MaskedSums", "DecryptedSums"}
+    assert set(one) == set(other) == {"Another", "Vouched", "MaskedSums", "DecryptedSums"}
 
 
 def decrypted(seed: int) -> list[int]:

@@ -92,7 +92,9 @@ def other() -> PublicKey:
 
 def test_a_host_that_was_given_another_key_than_the_guest_notices_at_the_first_ciphertext() -> None:
     codes = [np.zeros(90, np.int64)]
-    misled = woe.host(codes, [1], key=other(), rng=Seeded(1), gates=Gates(frozenset()), guest=GUEST)
+    misled = woe.host(
+        codes, [1], key=other(), rng=Seeded(1), gates=Gates(frozenset()), guest=GUEST, arbiter=ARBITER
+    )
     with pytest.raises(SecurityError, match="under another key than the one of arbiter") as caught:
         run_in_memory(only(woe_roles(), "guest", "arbiter") | {"host": misled})
     assert caught.value.where == "guest"

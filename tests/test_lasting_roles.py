@@ -52,12 +52,16 @@ def trees() -> Roles:
     def host(journal: Journal) -> Role[Any]:
         rng = Recorded(journal)
         layout = Layout((4, 4, 4))
-        return boosting.host(TREE_CODES[:, 2:], layout, TREES, key=KEY, rng=rng, guest=GUEST, steps=journal)
+        return boosting.host(
+            TREE_CODES[:, 2:], layout, TREES, key=KEY, rng=rng, guest=GUEST, arbiter=ARBITER, steps=journal
+        )
 
     return {
         "guest": guest,
         "host": host,
-        "arbiter": lambda journal: opening.arbiter(PRIVATE, Quota(99), guest=GUEST, steps=journal),
+        "arbiter": lambda journal: opening.arbiter(
+            PRIVATE, Quota(99), guest=GUEST, hosts=(HOST,), steps=journal
+        ),
     }
 
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hostile import INVALID, KEY, SHORT, Change, tampered, with_ciphertexts
+from hostile import INVALID, KEY, SHORT, Change, forged, tampered, with_ciphertexts
 from numpy.typing import NDArray
 from protocol_runs import CODES, SLOTS, woe_roles
 from protocol_tables import ARBITER, GUEST, HOST, ROWS, Y
 from scipy.stats import chisquare
 from seeded import Seeded
 
-from vfl.arbitration import DecryptedSums
+from vfl.arbitration import DecryptedSums, MaskedSums
 from vfl.crypto.paillier import Ciphertexts
 from vfl.errors import ContractError, ProtocolError, SecurityError
 from vfl.features import woe
@@ -69,7 +69,7 @@ def order_sent(codes: NDArray[np.int64], labels: Ciphertexts, seed: int) -> tupl
         await HOST.send(BinEvents(np.minimum(rows, 1)))
         return tuple(rows.tolist())
 
-    host = woe.host([codes], [3], key=KEY, rng=Seeded(seed), gates=Gates(ALL), guest=GUEST)
+    host = woe.host([codes], [3], key=KEY, rng=Seeded(seed), gates=Gates(ALL), guest=GUEST, arbiter=None)
     order: tuple[int, ...] = run_in_memory({"guest": guest(), "host": host}).results["guest"]
     return order
 
@@ -91,7 +91,9 @@ def gated(codes: list[NDArray[np.int64]], *, guest: frozenset[str], host: frozen
     roles["guest"].close()
     roles["host"].close()
     ours = woe.guest(Y, key=KEY, rng=Seeded(1), gates=Gates(guest), host=HOST, arbiter=ARBITER)
-    theirs = woe.host(codes, [2] * len(codes), key=KEY, rng=Seeded(2), gates=Gates(host), guest=GUEST)
+    theirs = woe.host(
+        codes, [2] * len(codes), key=KEY, rng=Seeded(2), gates=Gates(host), guest=GUEST, arbiter=ARBITER
+    )
     run_in_memory(roles | {"guest": ours, "host": theirs})
 
 
@@ -264,3 +266,16 @@ def test_who_sends_what_are_no_ciphertexts_or_too_few_is_named(cheater: str, che
 def test_a_guest_that_asks_for_more_decryptions_than_agreed_is_refused() -> None:
     with pytest.raises(ContractError, match=r"^guest: asked for more decryptions than agreed"):
         run_in_memory(woe_roles(quota=0))
+
+
+@pytest.mark.parametrize("what", ["sums", "bits"])
+@pytest.mark.parametrize("by", [-1, 1])
+def test_the_arbiter_decrypts_no_sums_but_those_that_the_host_vouched_for(what: str, by: int) -> None:
+    """The control is any honest run: what the host vouched for is decrypted."""
+
+    def other(message: MaskedSums) -> Message:
+        return forged(message, **{what: getattr(message, what) + by})
+
+    with pytest.raises(ContractError, match=r"^guest: asked for .*, and host vouched for"):
+        cheated("guest", MaskedSums, other)
+    assert len(run_in_memory(woe_roles()).results["guest"]) == len(SLOTS)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from protocol_tables import ARBITER, GUEST, HOST, ROWS, Roles, X, Y
 from seeded import Seeded
 
-from vfl.arbitration import Quota
+from vfl.arbitration import Quota, vouch
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Unrandomised
 from vfl.crypto.randomness import Randomness
@@ -56,9 +56,15 @@ def boosting_roles(
             report=lambda _: None,
         ),
         "host": boosting.host(
-            codes[:, 2:], Layout((4, 4, 4)), host_rules or rules, key=KEY, rng=theirs, guest=GUEST
+            codes[:, 2:],
+            Layout((4, 4, 4)),
+            host_rules or rules,
+            key=KEY,
+            rng=theirs,
+            guest=GUEST,
+            arbiter=ARBITER,
         ),
-        "arbiter": opening.arbiter(PRIVATE, Quota(quota), guest=GUEST),
+        "arbiter": opening.arbiter(PRIVATE, Quota(quota), guest=GUEST, hosts=(HOST,)),
     }
 
 
@@ -80,7 +86,7 @@ def summed_roles(
 
     async def host() -> list[Unrandomised]:
         await summing.begin()
-        return [await summing.packed() for _ in TREE_NODES]
+        return [(await summing.packed())[0] for _ in TREE_NODES]
 
     return {"guest": guest(), "host": host()}
 
@@ -117,7 +123,15 @@ def opening_roles() -> Roles:
         await opener.close()
         return opened
 
-    return {"guest": guest(), "arbiter": opening.arbiter(PRIVATE, Quota(9), guest=GUEST)}
+    async def host() -> None:
+        for _ in range(2):
+            await vouch(packing, arbiter=ARBITER)
+
+    return {
+        "guest": guest(),
+        "host": host(),
+        "arbiter": opening.arbiter(PRIVATE, Quota(9), guest=GUEST, hosts=(HOST,)),
+    }
 
 
 GROWN = [

@@ -4,6 +4,8 @@
         arbiter -> party: SharedKey
     repeat, for each vector of sums
         party -> arbiter: MaskedSums
+        maybe, where another has made them
+            maker -> arbiter: Vouched
         arbiter -> party: DecryptedSums
 
 One fresh mask R, uniform in [0, N), for each plaintext: the arbiter sees P + R mod N, which is
@@ -74,6 +76,14 @@ class MaskedSums(Message):
     """E(P + R), and how many sums of how many bits P packs.  Reveals: the number and size of the sums."""
 
     values: Ciphertexts
+    sums: int
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched(Message):
+    """So many sums of so many bits as the sender has just made for another to learn.  Reveals: that."""
+
     sums: int
     bits: int
 
@@ -174,6 +184,11 @@ class Shape:
     bits: int
 
 
+async def vouch(packing: Packing, *, arbiter: Peer) -> None:
+    """Tell the arbiter what a peer may have decrypted of us: these sums and no others, once."""
+    await arbiter.send(Vouched(packing.count, packing.bits))
+
+
 class Quota:
     """Ciphertexts that one party may still have decrypted in this run, and what each request may ask.
 
@@ -188,9 +203,23 @@ class Quota:
         """Return what so many requests of that shape take; OverflowError where no plaintext holds it."""
         return cls(requests * _masking(most, told, n).packing.plaintexts, told=told, most=most)
 
+    async def answer_vouched(self, private: PrivateKey, *, party: Peer, maker: Peer) -> None:
+        """Decrypt one request of a party, for the sums that another has made for it."""
+        # The request first: who announces one and makes none is the one to be waited for.
+        asked = await party.receive(MaskedSums)
+        made = await maker.receive(Vouched)
+        if (asked.sums, asked.bits) != (made.sums, made.bits):
+            what = f"asked for {asked.sums} sums of {asked.bits} bits"
+            raise ContractError(
+                party.name, f"{what}, and {maker.name} vouched for {made.sums} of {made.bits}"
+            )
+        await self._decrypt(asked, private, party)
+
     async def answer(self, private: PrivateKey, *, party: Peer) -> None:
         """Decrypt one request of a party, within the quota."""
-        asked = await party.receive(MaskedSums)
+        await self._decrypt(await party.receive(MaskedSums), private, party)
+
+    async def _decrypt(self, asked: MaskedSums, private: PrivateKey, party: Peer) -> None:
         self.left -= len(asked.values)
         if self.left < 0:
             raise ContractError(party.name, "asked for more decryptions than agreed: encryption.decryptions")

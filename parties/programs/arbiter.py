@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from parties.config.job import Job
@@ -39,13 +40,13 @@ async def training(run: Run) -> None:
     private = await new_key(run, (run.guest, *run.hosts))
     quota = Quota(rules.decryptions)
     if run.job.model.kind == "trees":
-        await opening.arbiter(private, quota, guest=run.guest, steps=run.steps)
+        await opening.arbiter(private, quota, guest=run.guest, hosts=run.hosts, steps=run.steps)
         return
     if run.job.features.kind == "woe":
         for host in run.hosts:
             await run.step(
                 f"woe of {host.name}",
-                lambda: woe.arbiter(private, quota, guest=run.guest),
+                partial(woe.arbiter, private, quota, guest=run.guest, host=host),
                 as_it_is,
                 as_it_is,
             )

@@ -125,7 +125,7 @@ async def host_features(run: Run, common: Common, key: PublicKey) -> tuple[Featu
             rng=run.rng,
             gates=run.gates,
             guest=run.guest,
-            guest_decrypts=run.job.arbiter is None,
+            arbiter=run.arbiter if run.job.arbiter else None,
         ),
         as_it_is,
         as_it_is,

@@ -68,8 +68,10 @@ def grow(people: Table, rules: Rules, *, seed: int = 1) -> Transcript:
         afford=lambda _: None,
         report=lambda _: None,
     )
-    host = boosting.host(people.theirs, people.layout, rules, key=KEY, rng=Seeded(seed + 2), guest=GUEST)
-    arbiter = opening.arbiter(PRIVATE, Quota(10**6), guest=GUEST)
+    host = boosting.host(
+        people.theirs, people.layout, rules, key=KEY, rng=Seeded(seed + 2), guest=GUEST, arbiter=ARBITER
+    )
+    arbiter = opening.arbiter(PRIVATE, Quota(10**6), guest=GUEST, hosts=(HOST,))
     return run_in_memory({"guest": guest, "host": host, "arbiter": arbiter})
 
 

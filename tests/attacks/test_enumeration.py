@@ -115,8 +115,10 @@ def events(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     run = run_in_memory(
         {
             "guest": woe.guest(Y[rows], key=KEY, rng=Seeded(1), gates=gates, host=HOST, arbiter=ARBITER),
-            "host": woe.host([codes], [BINS], key=KEY, rng=Seeded(2), gates=gates, guest=GUEST),
-            "arbiter": woe.arbiter(PRIVATE, Quota(9), guest=GUEST),
+            "host": woe.host(
+                [codes], [BINS], key=KEY, rng=Seeded(2), gates=gates, guest=GUEST, arbiter=ARBITER
+            ),
+            "arbiter": woe.arbiter(PRIVATE, Quota(9), guest=GUEST, host=HOST),
         }
     )
     (told,) = run.results["host"]

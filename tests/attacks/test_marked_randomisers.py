@@ -22,11 +22,11 @@ from attacked_runs import KEY, report
 from hostile import integers
 from numpy.typing import NDArray
 from protocol_runs import CODES, woe_roles
-from protocol_tables import GUEST, HOST, ROWS, Y
+from protocol_tables import ARBITER, GUEST, HOST, ROWS, Y
 from seeded import Seeded
 from test_ciphertexts import Unshuffled, labels_sent, opened
 
-from vfl.arbitration import SharedKey
+from vfl.arbitration import SharedKey, Vouched
 from vfl.crypto.modular import from_pairs, to_pairs
 from vfl.crypto.paillier import Ciphertexts, Encrypted, PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
@@ -189,9 +189,15 @@ def members(guest_decrypts: bool) -> Iterator[bool]:
         key=public if guest_decrypts else careless,
         rng=Seeded(3),
         guest=GUEST,
-        guest_decrypts=guest_decrypts,
+        arbiter=None if guest_decrypts else ARBITER,
     )
-    run = run_in_memory({"guest": guest, "host": host})
+
+    async def arbiter() -> None:
+        """Hear of the sums, where the host believes that there is an arbiter."""
+        if not guest_decrypts:
+            await HOST.receive(Vouched)
+
+    run = run_in_memory({"guest": guest, "host": host, "arbiter": arbiter()})
     (sent,) = (s.message for s in run.views["guest"] if isinstance(s.message, EncryptedHistograms))
     (packed,) = from_pairs(sent.packed.pairs, public.n)
     e = exponent(int(packed), private, factors)

@@ -128,7 +128,7 @@ def read_by_reverse_sum(people: Table, bits: int) -> int:
         await HOST.send(Kept(0))
 
     rules = Rules(n_estimators=1, max_depth=1, guest_grows_first=False)
-    host = boosting.host(people.theirs, layout, rules, key=KEY, rng=Seeded(2), guest=GUEST)
+    host = boosting.host(people.theirs, layout, rules, key=KEY, rng=Seeded(2), guest=GUEST, arbiter=None)
     run_in_memory({"guest": guest(), "host": host})
     return int((found == people.theirs).all(axis=1).sum())
 

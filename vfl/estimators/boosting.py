@@ -240,7 +240,9 @@ class Task:
             )
 
         def host(key: PublicKey, rng: Randomness) -> Role[list[dict[int, Split]]]:
-            return boosting.host(own.codes, own.layout, self.rules, key=key, rng=rng, guest=Peer(GUEST))
+            return boosting.host(
+                own.codes, own.layout, self.rules, key=key, rng=rng, guest=Peer(GUEST), arbiter=Peer(ARBITER)
+            )
 
         return guest if name == GUEST else host
 
@@ -250,7 +252,7 @@ class Task:
         n = private.public.n
         hosts = [h.layout for name, h in held.items() if name != GUEST]
         quota = Quota(sum(opening.most_opened(layout, slot, self.rules, n) for layout in hosts))
-        return opening.arbiter(private, quota, guest=Peer(GUEST))
+        return opening.arbiter(private, quota, guest=Peer(GUEST), hosts=hosts_of(held))
 
 
 def _columns(x: Matrix) -> dict[str, Vector]:

@@ -5,6 +5,7 @@
     host -> guest: BinnedLabels
     maybe, if there is an arbiter
         guest -> arbiter: MaskedSums
+        host -> arbiter: Vouched
         arbiter -> guest: DecryptedSums
     maybe, if the contract lets the host know
         guest -> host: BinEvents
@@ -12,6 +13,8 @@
 The host sums the encrypted labels by its bins and shuffles each column's bins.  The guest learns
 how many rows and events each anonymous bin holds, and returns the events if the host is `told`:
 from them the host has its bins' WOE, and WOE by bin would have told it the events as well.
+
+The arbiter decrypts as many sums of as many bits as the host says that it made, and no others.
 
 Without an arbiter the labels are under the guest's own key, and the guest decrypts.  What the host sends
 is then randomised in full: it is made of the key holder's own ciphertexts.
@@ -24,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.arbitration import Quota, learn, misled, unpacked
+from vfl.arbitration import Quota, learn, misled, unpacked, vouch
 from vfl.crypto.fixed_point import bits_for
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
@@ -144,9 +147,12 @@ async def host(
     rng: Randomness,
     gates: Gates,
     guest: Peer,
-    guest_decrypts: bool = False,
+    arbiter: Peer | None,
 ) -> list[NDArray[np.int64]]:
-    """Return each column's events by slot, or nothing; `codes`: each column's slot of each training row."""
+    """Return each column's events by slot, or nothing; `codes`: each column's slot of each training row.
+
+    `arbiter`: where there is none, the guest decrypts.
+    """
     n = len(codes[0])
     blocks = []
     for start in range(0, n, BLOCK):
@@ -157,10 +163,12 @@ async def host(
     order, counts = _shuffled(codes, slots, rng=rng, gates=gates)
     parts = [column.take(bins) for column, bins in zip(sums, order, strict=True)]
     packing = _packing(sum(map(len, order)), n, key)
-    hide = key.randomise_fully if guest_decrypts else key.rerandomise
+    hide = key.rerandomise if arbiter else key.randomise_fully
     packed = hide(key.pack(key.joined(parts), packing), rng)
     sizes = np.array([len(o) for o in order], dtype=np.int64)
     await guest.send(BinnedLabels(packed, np.concatenate(counts), sizes))
+    if arbiter:
+        await vouch(packing, arbiter=arbiter)
     if not told:
         return []
     events = (await guest.receive(BinEvents)).events
@@ -198,6 +206,6 @@ def _shuffled(
     return order, rows
 
 
-async def arbiter(private: PrivateKey, quota: Quota, *, guest: Peer) -> None:
+async def arbiter(private: PrivateKey, quota: Quota, *, guest: Peer, host: Peer) -> None:
     """Answer the guest once."""
-    await quota.answer(private, party=guest)
+    await quota.answer_vouched(private, party=guest, maker=host)

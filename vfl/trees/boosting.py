@@ -20,6 +20,7 @@
             maybe, if an arbiter holds the key
                 guest -> arbiter: Another
                 guest -> arbiter: MaskedSums
+                host -> arbiter: Vouched
                 arbiter -> guest: DecryptedSums
             guest -> host: Splits
             maybe, if one is the host's
@@ -49,6 +50,7 @@ from dataclasses import astuple, dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from vfl.arbitration import vouch
 from vfl.crypto.paillier import Ciphertexts, PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.steps import FORGOTTEN, Steps
@@ -93,9 +95,11 @@ class Next(Message):
 
 @dataclass(frozen=True, slots=True)
 class EncryptedHistograms(Message):
-    """E(sum of g_i 2^b + h_i) of every node by slot, packed.  Reveals: nothing by itself."""
+    """E(sum of g_i 2^b + h_i) of every node by slot, packed, and how many sums these are.
+    Reveals: nothing by itself; the number is that of nodes and slots."""
 
     packed: Ciphertexts
+    sums: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,16 +184,16 @@ async def host(
     key: PublicKey,
     rng: Randomness,
     guest: Peer,
-    guest_decrypts: bool = False,
+    arbiter: Peer | None,
     steps: Steps = FORGOTTEN,
 ) -> list[dict[int, Split]]:
     """Return the host's splits by node, tree by tree.
 
-    `guest_decrypts`: there is no arbiter, and what goes to the guest must bear no mark of its own.
+    `arbiter`: where there is none, the guest decrypts, and what goes to it must bear no mark of its own.
     """
     kept = steps.state(STEP)
     bits = kept["bits"] if kept else await _slot_bits(len(codes), layout, rules, guest)
-    hide = key.randomise_fully if guest_decrypts else key.rerandomise
+    hide = key.rerandomise if arbiter else key.randomise_fully
     summing: shown.Summing | hidden.Summing = shown.Summing(codes, layout, bits, rules.samples, key, guest)
     if rules.hides_rows:
         summing = hidden.Summing(codes, layout, bits, key, guest)
@@ -202,7 +206,10 @@ async def host(
         trees.append({})
         depth, step = 0, (await guest.receive(Next)).step
         while step == LEVEL and depth < rules.max_depth:
-            await guest.send(EncryptedHistograms(hide(await summing.packed(), rng)))
+            sums, packing = await summing.packed()
+            await guest.send(EncryptedHistograms(hide(sums, rng), packing.count))
+            if arbiter:
+                await vouch(packing, arbiter=arbiter)
             splits = _accepted(await guest.receive(Splits), layout, summing, guest)
             if splits:
                 left = [summing.divide(node, split) for node, split in splits.items()]
@@ -265,9 +272,11 @@ class Joint:
 
     async def _theirs(self, peer: Peer, layout: Layout, totals: Integers) -> Integers:
         packing = self.asking.packing(len(totals), layout.slots)
-        packed = (await peer.receive(EncryptedHistograms)).packed
-        self.key.check(packed, packing.plaintexts, peer.name)
-        values = await self.opener.open(packed, packing, source=peer)
+        sent = await peer.receive(EncryptedHistograms)
+        if sent.sums != packing.count:
+            raise peer.blame(f"made {sent.sums} sums for a level of {packing.count}")
+        self.key.check(sent.packed, packing.plaintexts, peer.name)
+        values = await self.opener.open(sent.packed, packing, source=peer)
         try:
             sums = self.asking.by_node(self.slot.split(values), len(totals), layout.slots)
         except OverflowError as error:

@@ -169,15 +169,16 @@ class Summing:
         self._first = 1
         self._reached = {1: np.ones(len(self.codes), np.bool_)}
 
-    async def packed(self) -> Unrandomised:
-        """Return the packed sums over the nodes of the next level that the guest asks for."""
+    async def packed(self) -> tuple[Unrandomised, Packing]:
+        """Return the packed sums over the nodes of the next level that the guest asks for, and how."""
         nodes = (await self.guest.receive(HiddenNodes)).nodes
         if not 0 < nodes <= max(1, self._first // 2):
             raise self.guest.blame("asked for nodes that no level has")
         shelf = Shelf.holding(nodes, self.bits, self.key.n)
         sums = await self._sums(shelf)
         self._first *= 2
-        return self.key.pack(sums, shelf.by_bin(self.layout.slots, self.key.n))
+        packed = self.key.pack(sums, shelf.by_bin(self.layout.slots, self.key.n))
+        return packed, shelf.packing(self.layout.slots, self.key.n)
 
     async def _sums(self, shelf: Shelf) -> Unrandomised:
         """Return the sums by slot of every row's first ciphertext, then of its second, as rows arrive."""

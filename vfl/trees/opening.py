@@ -3,10 +3,12 @@
     repeat, for each vector of sums
         guest -> arbiter: Another
         guest -> arbiter: MaskedSums
+        host -> arbiter: Vouched
         arbiter -> guest: DecryptedSums
     guest -> arbiter: Another
 
-With an arbiter the guest masks them and asks it; without one it has the key itself.
+With an arbiter the guest masks them and asks it, host by host in the same order, and the arbiter decrypts
+as many sums of as many bits as that host says that it made, and no others; without one it has the key itself.
 """
 
 from __future__ import annotations
@@ -93,13 +95,17 @@ class ByOwnKey:
         """Nobody waits."""
 
 
-async def arbiter(private: PrivateKey, quota: Quota, *, guest: Peer, steps: Steps = FORGOTTEN) -> None:
-    """Decrypt masked histograms until the guest needs no more."""
+async def arbiter(
+    private: PrivateKey, quota: Quota, *, guest: Peer, hosts: tuple[Peer, ...], steps: Steps = FORGOTTEN
+) -> None:
+    """Decrypt masked histograms, each host's in turn, until the guest needs no more."""
+    turn = 0
     if (kept := steps.state(STEP)) is not None:
-        quota.left = kept["left"]
+        quota.left, turn = kept["left"], kept["turn"]
     while (await guest.receive(Another)).more:
-        await quota.answer(private, party=guest)
-        steps.checkpoint(STEP, {"left": quota.left})
+        await quota.answer_vouched(private, party=guest, maker=hosts[turn])
+        turn = (turn + 1) % len(hosts)
+        steps.checkpoint(STEP, {"left": quota.left, "turn": turn})
 
 
 def most_opened(layout: Layout, slot: Slot, rules: Rules, n: int) -> int:

@@ -137,8 +137,8 @@ class Summing:
             self.key.check(block, min(BLOCK, len(self._sums.rows) - at), self.guest.name)
             self._sums.add(block)
 
-    async def packed(self) -> Unrandomised:
-        """Return the packed sums over the nodes of the next level that the guest asks for."""
+    async def packed(self) -> tuple[Unrandomised, Packing]:
+        """Return the packed sums over the nodes of the next level that the guest asks for, and how."""
         asked = await self.guest.receive(Nodes)
         nodes: list[int] = asked.nodes.tolist() if asked.nodes.ndim == 1 else []
         try:
@@ -148,7 +148,8 @@ class Summing:
         assert self._sums is not None
         rows = [self._members.rows[k] for k in nodes]
         sums = self._sums.root() if nodes == [1] else self._sums.of(rows)
-        return self.key.pack(sums, packing(len(nodes), self.layout.slots, self.bits, self.key.n))
+        packed = packing(len(nodes), self.layout.slots, self.bits, self.key.n)
+        return self.key.pack(sums, packed), packed
 
     def splittable(self, node: int) -> bool:
         """Tell whether a node is known and, as far as is known, not split."""

@@ -66,7 +66,7 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
             key=key,
             rng=run.rng,
             guest=run.guest,
-            guest_decrypts=run.job.arbiter is None,
+            arbiter=run.arbiter if run.job.arbiter else None,
             steps=run.steps,
         )
     )
