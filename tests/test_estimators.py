@@ -143,7 +143,8 @@ def test_the_ledger_says_who_told_whom_what(
         assert {to for _, to, message in told if message == "DecryptedSums"} == (
             parties if model is joint else {"guest"}
         )
-        rows = [entry for entry in model.ledger_ if entry["message"].startswith("Encrypted")]
+        kinds = {"EncryptedResiduals", "EncryptedGradients"}
+        rows = [entry for entry in model.ledger_ if entry["message"] in kinds]
         assert rows
         assert all(entry["plain_numbers"] == 0 for entry in rows)
     assert JointLogisticRegression(backend="plain").fit(X, Y).ledger_ == []

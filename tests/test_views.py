@@ -141,7 +141,7 @@ def test_the_arbiter_sees_nothing_of_labels_in_the_clear_but_the_verdict() -> No
         one, other = views("arbiter", *runs)
         assert one == other
         received = {kind for sender, _, kind, _ in one if sender != "arbiter"}
-        assert received <= {"MaskedSums", "Verdict"}
+        assert received <= {"MaskedSums", "Vouched", "Verdict"}
 
 
 # --- secrets exchanged between rows that look the same ---
