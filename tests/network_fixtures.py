@@ -58,7 +58,7 @@ def dial_free_port(
 
 def accept(listener: Listener, party: str = "guest", **wanted: str) -> Callable[[], Link]:
     """Return the function that waits for a party."""
-    return partial(listener.accept, party, contract=CONTRACT, timeout=10, **wanted)
+    return partial(listener.accept, party, contract=CONTRACT, timeout=60, **wanted)
 
 
 @contextmanager
