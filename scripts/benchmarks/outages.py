@@ -30,7 +30,6 @@ from typing import Any
 
 from scripts.benchmarks.staged.proxy import Proxy
 from scripts.benchmarks.staged.stage import (
-    PATIENCE,
     Stage,
     cut_after_alignment,
     let_dial,
@@ -49,7 +48,7 @@ DISK = 200
 def left_alone(stage: Stage) -> None:
     """Let the training end."""
     stage.start_all(again=True)
-    _end(stage)
+    stage.finish()
 
 
 def cut(stage: Stage, seconds: float, how: Callable[[Proxy], None]) -> None:
@@ -60,7 +59,7 @@ def cut(stage: Stage, seconds: float, how: Callable[[Proxy], None]) -> None:
         how(wire)
         _require_under_way(stage, seconds)
         wire.mend()
-        _end(stage)
+        stage.finish()
 
 
 def outlasted(stage: Stage) -> None:
@@ -72,7 +71,7 @@ def outlasted(stage: Stage) -> None:
         _require_paused(stage)
         wire.mend()
         stage.start("bank", again=True)
-        _end(stage)
+        stage.finish()
 
 
 def guest_disk(stage: Stage) -> None:
@@ -84,7 +83,7 @@ def guest_disk(stage: Stage) -> None:
         _require_paused(stage)
         (disk / "filler").unlink()
         stage.start("bank", again=True)
-        _end(stage)
+        stage.finish()
 
 
 def host_disk(stage: Stage) -> None:
@@ -99,12 +98,7 @@ def host_disk(stage: Stage) -> None:
             if time.monotonic() > deadline:
                 raise SystemExit(f"the host has not noticed that its disk is full; see {stage.folder}")
         (disk / "filler").unlink()
-        _end(stage)
-
-
-def _end(stage: Stage) -> None:
-    if not stage.wait(PATIENCE):
-        raise SystemExit(f"the training did not end within {PATIENCE:g} s; see {stage.folder}")
+        stage.finish()
 
 
 def _begin_to_fit(stage: Stage) -> None:

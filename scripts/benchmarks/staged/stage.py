@@ -105,6 +105,11 @@ class Stage:
             raise SystemExit(f"the guest ended with exit code {code}; see {self.folder}")
         return code == 0
 
+    def finish(self) -> None:
+        """Wait until the guest has ended well; a training that takes too long is raised."""
+        if not self.wait(PATIENCE):
+            raise SystemExit(f"the training did not end within {PATIENCE:g} s; see {self.folder}")
+
     def stop(self) -> None:
         """End whoever still runs, the servers once they have let their peers go."""
         deadline = time.monotonic() + 30
