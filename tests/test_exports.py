@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+from collections import defaultdict
 from contextlib import closing
 from math import inf
 from pathlib import Path
@@ -24,13 +25,14 @@ from vfl.errors import ConfigError
 from vfl.stats.binned import Bins, IndicatorColumns, WoeColumns
 from vfl.stats.binning import GroupedLevels, NumericBins
 from vfl.stats.scorecard import Scorecard
-from vfl.stats.standard import Standardiser
+from vfl.stats.standard import Preparation, Standardiser
 from vfl.table.table import Categorical, Numeric, Table
 
 N = 400
 SPECIAL: dict[str, tuple[float | str, ...]] = {"age": (20.0, 63.0), 'home "region"': ("o'hara",)}
 SCALE = Scorecard(base_score=500, base_odds=20, pdo=40)
 REGION = 'home "region"'
+ORDER = defaultdict(lambda: 1, special=0, each=2)
 
 
 def customers() -> Table:
@@ -78,6 +80,10 @@ def features(kind: str) -> Features:
         return Standardiser.fit(columns, TRAIN)
     if kind == "standard, special codes":
         return Standardiser.fit(columns, TRAIN, SPECIAL)
+    if kind == "standard, clipped at deviations":
+        return Standardiser.fit(columns, TRAIN, SPECIAL, Preparation("mean", clip=1.25))
+    if kind == "standard, clipped at shares":
+        return Standardiser.fit(columns, TRAIN, {}, Preparation("constant", 30.0, False, clip_share=0.05))
     bins = Bins.fit(columns, TRAIN, 5)
     if kind == "woe, special codes":
         age = bins.of["age"]
@@ -90,7 +96,17 @@ def features(kind: str) -> Features:
     return WoeColumns(bins, tuple(rng.normal(0, 1, size) for size in bins.sizes))
 
 
-@pytest.fixture(params=["woe", "indicators", "standard", "woe, special codes", "standard, special codes"])
+@pytest.fixture(
+    params=[
+        "woe",
+        "indicators",
+        "standard",
+        "woe, special codes",
+        "standard, special codes",
+        "standard, clipped at deviations",
+        "standard, clipped at shares",
+    ]
+)
 def half(request: pytest.FixtureRequest) -> Half:
     """A guest's half of every kind of features."""
     made = features(request.param)
@@ -113,29 +129,31 @@ def export(path: Path, form: Export) -> str | bytes:
 
 def points_of(card: str, table: Table) -> NDArray[np.float64]:
     """Add the points of a scorecard's rows up, as its reader would."""
-    total = np.zeros(len(table))
-    for row in csv.DictReader(card.splitlines()):
-        points = float(row["points"])
-        if row["column"] == "(base)":
+    total, held = np.zeros(len(table)), {name: column.blank for name, column in table.columns.items()}
+    # Special codes hold before intervals do, and `each unit` is for what is left.
+    rows = sorted(csv.DictReader(card.splitlines()), key=lambda row: ORDER[row["bin"].partition(" ")[0]])
+    for row in rows:
+        points, name = float(row["points"]), row["column"]
+        if name == "(base)":
             total += points
             continue
-        column = table.columns[row["column"]]
-        values, blank = column.values, column.blank
+        values, blank = table.columns[name].values, table.columns[name].blank
+        free = ~held[name]
         if row["bin"] == "blank":
             total += points * blank
-        elif row["bin"] == "unseen":
-            total += points * np.array([v == "moon" for v in values])
+            continue
+        if row["bin"] == "unseen":
+            holds = np.array([v == "moon" for v in values])
         elif row["level"]:
-            total += points * np.array([v == row["level"] for v in values])
+            holds = np.array([v == row["level"] for v in values])
         elif row["bin"].startswith("each unit"):
-            if "special 20" in card and row["column"] == "age":
-                blank = blank | np.isin(values, SPECIAL["age"])
-            total += np.where(blank, 0.0, points * (values - float(row["low"])))
+            total += np.where(free, points * (values - float(row["low"] or 0)), 0.0)
+            continue
         else:
-            if "special 20" in card and row["column"] == "age" and not row["bin"].startswith("special"):
-                values = np.where(np.isin(values, SPECIAL["age"]), np.nan, values)
             low, high = (float(row[end] or infinite) for end, infinite in (("low", -inf), ("high", inf)))
-            total += points * ((low < values) & (values <= high) if low < high else values == low)
+            holds = free & ((low < values) & (values <= high) if low < high else values == low)
+        held[name] = held[name] | holds
+        total += points * holds
     return total
 
 

@@ -9,9 +9,13 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from parties.config.schema import Section
 from vfl.stats.merging import Trend
+from vfl.stats.standard import Imputation, Preparation
 
 OPTIMAL = ("trend", "max_bins", "min_share")
 """Keys that say how bins are merged."""
+
+STANDARD = ("impute", "impute_value", "blank_columns", "clip", "clip_share")
+"""Keys that say what becomes of standardised columns."""
 
 
 class SelectionRules(Section):
@@ -87,6 +91,34 @@ class FeatureRules(Section):
         description="optimal: share of the training rows that a merged bin holds at least.",
     )
 
+    impute: Imputation = Field(
+        default="median",
+        description="standard: what stands for a blank among numbers: the training rows' median or mean, or "
+        "constant: impute_value.",
+    )
+    impute_value: float = Field(
+        default=0.0, description="impute: constant: the number that stands for a blank."
+    )
+    blank_columns: bool = Field(
+        default=True,
+        description="standard: whether a column with blanks in the training rows has a second one beside "
+        "it, COLUMN__na, which is 1 where it is blank.",
+    )
+    clip: float | None = Field(
+        default=None,
+        gt=0,
+        le=8,
+        description="standard: standard deviations from the training rows' mean beyond which a number "
+        "counts as one that is just so far. From 8 on gates.large_values refuses.",
+    )
+    clip_share: float | None = Field(
+        default=None,
+        gt=0,
+        lt=0.5,
+        description="standard: share of the training rows at either end whose numbers count as those where "
+        "that share begins, before means and deviations are taken; in place of clip.",
+    )
+
     selection: SelectionRules = Field(
         default=SelectionRules(),
         description="Which columns enter the model; needs disclosure.woe_to_host. The guest learns which of "
@@ -114,6 +146,25 @@ class FeatureRules(Section):
         if value != default and info.data.get("binning") != "optimal":
             raise ValueError("only binning: optimal merges bins")
         return value
+
+    @field_validator(*STANDARD)
+    @classmethod
+    def _is_for_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        name = str(info.field_name)
+        if value == cls.model_fields[name].default:
+            return value
+        if info.data.get("kind") == "woe":
+            raise ValueError("is for kind: standard; bins have a place for blanks and for large values")
+        if name == "impute_value" and info.data.get("impute") != "constant":
+            raise ValueError("is for impute: constant")
+        if name == "clip_share" and info.data.get("clip") is not None:
+            raise ValueError("numbers are clipped either at clip deviations or at clip_share of the rows")
+        return value
+
+    @property
+    def preparation(self) -> Preparation:
+        """What becomes of numbers before they are z-scores."""
+        return Preparation(self.impute, self.impute_value, self.blank_columns, self.clip, self.clip_share)
 
     @property
     def need_events(self) -> str:

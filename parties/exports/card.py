@@ -3,7 +3,8 @@
     logit = base + sum over columns of what the case is worth that holds the cell
 
 A column's cases exclude each other: intervals of numbers, levels, a blank, any other cell.  A
-standardised number is worth `logit` for each unit beyond `around`.  Only the guest's half has an
+standardised number is worth `logit` for each unit beyond `around`, where it lies in none of the column's
+intervals: of a clipped one these are what is beyond its ends.  Only the guest's half has an
 intercept; the joint logit is the sum of all halves'.
 """
 
@@ -160,20 +161,29 @@ def _cases(bins: Binning, table: list[float]) -> Iterator[Case]:
     yield Case(Blank(), table[BLANK])
 
 
+def _unit(numbers: Filled, mean: float, slope: float) -> Iterator[Case]:
+    if numbers.low > -inf:
+        yield Case(Interval(-inf, numbers.low), slope * (numbers.low - mean))
+    yield Case(Unit(mean), slope)
+    if numbers.high < inf:
+        yield Case(Interval(numbers.high, inf), slope * (numbers.high - mean))
+
+
 def _standardised(
     columns: tuple[StandardColumn, ...], codes: Mapping[str, Codes], weights: list[float], half: Half
 ) -> tuple[float, list[Term]]:
     base, terms = 0.0, []
     for source in dict.fromkeys(column.source for column in columns):
-        cases, blank = [], 0.0
+        cases: list[Case] = []
+        blank = 0.0
         for column, weight in zip(columns, weights, strict=True):
             if column.source != source:
                 continue
             slope = weight / column.std
             match column.piece:
-                case Filled(fill):
-                    cases.append(Case(Unit(column.mean), slope))
-                    blank += slope * (fill - column.mean)
+                case Filled() as numbers:
+                    cases += _unit(numbers, column.mean, slope)
+                    blank += slope * (numbers.blank - column.mean)
                 case IsLevel(level):
                     cases.append(Case(Level(level), slope))
                     base -= slope * column.mean

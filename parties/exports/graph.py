@@ -78,7 +78,7 @@ class _Graph:
         x, units = term.column, [case for case in term.cases if isinstance(case.when, Unit)]
         if units:
             ((slope, around),) = [(c.logit, c.when.around) for c in units if isinstance(c.when, Unit)]
-            beyond = self.node("Sub", x, self.constant(np.array([[around]])))
+            beyond = self.node("Sub", self._clipped(term), self.constant(np.array([[around]])))
             worth = self.node("Mul", beyond, self.constant(np.array([[slope]])))
         else:
             worth = self._looked_up(term)
@@ -88,6 +88,14 @@ class _Graph:
                 worth = self.node("Where", equal, self.constant(np.array([[case.logit]])), worth)
         blank = self.constant(np.array([[term.worth(Blank)]]))
         return self.node("Where", self.node("IsNaN", x), blank, worth)
+
+    def _clipped(self, term: Term) -> str:
+        """Return the numbers, those in an interval at the end that is nearest."""
+        x = term.column
+        for beyond in (case.when for case in term.cases if isinstance(case.when, Interval)):
+            nearest, end = ("Max", beyond.high) if beyond.high < inf else ("Min", beyond.low)
+            x = self.node(nearest, x, self.constant(np.array([[end]])))
+        return x
 
     def text(self, term: Term) -> str:
         """Return what a text is worth."""

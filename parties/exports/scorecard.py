@@ -7,7 +7,8 @@
     region,north,,,north,-0.2,5.8
     income,each unit beyond 2100,2100.0,,,0.0001,-0.003
 
-A row holds where low < value <= high, or value = level.  Points are -logit / (ln 2 / pdo); the
+A row holds where low < value <= high, or value = level; `each unit` counts from low, where no other row
+of its column holds.  Points are -logit / (ln 2 / pdo); the
 base of the guest's card also holds base_score - ln(base_odds) / (ln 2 / pdo), so that the points of all
 parties' cards together are the customer's.  Numbers are written in full.
 """

@@ -32,12 +32,15 @@ def _branches(term: Term) -> Iterator[str]:
     blank = f"{column} IS NULL" if term.numeric else f"{column} IS NULL OR TRIM({column}) = ''"
     yield f"WHEN {blank} THEN {_number(term.worth(Blank))}"
     last = _number(otherwise)
+    is_unit = any(isinstance(case.when, Unit) for case in term.cases)
     for case in term.cases:
         match case.when:
             case Code(value):
                 yield f"WHEN {column} = {_number(value)} THEN {_number(case.logit)}"
             case Interval(_, high) if high < inf:
                 yield f"WHEN {column} <= {_number(high)} THEN {_number(case.logit)}"
+            case Interval(low, _) if is_unit:
+                yield f"WHEN {column} > {_number(low)} THEN {_number(case.logit)}"
             case Interval():
                 last = _number(case.logit)
             case Level(text):

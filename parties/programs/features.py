@@ -153,7 +153,7 @@ def own_standard(run: Run, common: Common) -> Standardiser:
     assert run.party.data is not None
     columns = columns_of(common.table)
     special = {name: said.special for name, said in run.party.data.bins.items() if said.special}
-    standard = Standardiser.fit(columns, common.train, special)
+    standard = Standardiser.fit(columns, common.train, special, run.job.features.preparation)
     x = standard.transform(columns)[common.train]
     check_values(run, standard.names, numbered(standard.sources, tuple(columns)), x)
     return standard

@@ -1,22 +1,29 @@
-"""Standardised columns: medians for blanks, one-hot levels, then z-scores.
+"""Standardised columns: numbers for blanks, clipping, one-hot levels, then z-scores.
 
-    numeric c       blank -> training median
+    numeric c       blank -> training median, training mean or a constant; then x to the nearest of
+                    [low, high], where numbers are clipped
     categorical c   a 0/1 column `c=level` for each training level but the first; blank = all 0
-    either          a 0/1 column `c__na` where training has blanks
+    either          a 0/1 column `c__na` where training has blanks, unless it is not wanted
     every column    (x - mean) / std with ddof 0; columns that are constant in training dropped
+
+Clipped at k deviations: low, high = mean -+ k std of the numbers before, and mean and std stay
+theirs, so that no z-score lies beyond k.  Clipped at the share q: low, high are the quantiles q and
+1 - q of the numbers, blanks filled; mean and std are of what is clipped.
 
 All statistics come from the training rows alone.  The order is the source columns', each one's
 pieces as listed above.  A special code of a column (-1, 999, ..) counts as a blank.
 JSON: {"columns": [{"source", "mean", "std", and one of "fill": number, "level": text,
-"blank": true}]}, and {"special": {source: [code, ..]}} if there are any.
+"blank": true}]}, beside "fill" {"low", "high"} where it is clipped, and {"special": {source:
+[code, ..]}} if there are any.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf, nextafter
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +32,49 @@ from vfl.stats.binning import Values, is_numeric, levels_of
 
 SMALLEST_STD = 1e-12
 
+Imputation = Literal["median", "mean", "constant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What becomes of numbers before they are z-scores.
+
+    `constant`: the number for blanks of impute constant; `clip`: deviations from the mean, `clip_share`:
+    the share of the training rows at either end, one of them at most.
+    """
+
+    impute: Imputation = "median"
+    constant: float = 0.0
+    blank_columns: bool = True
+    clip: float | None = None
+    clip_share: float | None = None
+
+    def fill(self, known: NDArray[np.float64]) -> float:
+        """Return the number for blanks, from the training numbers that are none."""
+        match self.impute:
+            case "constant":
+                return self.constant
+            case "mean":
+                return float(known.mean()) if len(known) else 0.0
+            case "median":
+                return float(np.median(known)) if len(known) else 0.0
+
+
+AS_EVER = Preparation()
+
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """The values, blanks filled with a number."""
+    """The values, blanks filled with a number, and all of them between two ends."""
 
     fill: float
+    low: float = -inf
+    high: float = inf
+
+    @property
+    def blank(self) -> float:
+        """What stands for a blank."""
+        return min(max(self.fill, self.low), self.high)
 
     def name(self, source: str) -> str:
         """Return the derived column's name."""
@@ -38,11 +82,12 @@ class Filled:
 
     def of(self, values: Values) -> NDArray[np.float64]:
         """Return the derived column, shape (n,)."""
-        return np.where(np.isnan(values), self.fill, values).astype(np.float64)
+        return np.clip(np.where(np.isnan(values), self.fill, values), self.low, self.high)
 
     def as_json(self) -> dict[str, Any]:
-        """Return {"fill": number}."""
-        return {"fill": self.fill}
+        """Return {"fill": number}, with the ends if there are any."""
+        clipped = self.low > -inf or self.high < inf
+        return {"fill": self.fill} | ({"low": self.low, "high": self.high} if clipped else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +168,12 @@ class Standardiser:
         columns: Mapping[str, Values],
         rows: NDArray[np.bool_] | NDArray[np.int64],
         special: Mapping[str, Codes] = MappingProxyType({}),
+        preparation: Preparation = AS_EVER,
     ) -> Self:
-        """Learn medians, levels, means and stds from the training `rows` (a mask or indices)."""
+        """Learn fills, ends, levels, means and stds from the training `rows` (a mask or indices)."""
         train = {name: _without(values[rows], special.get(name, ())) for name, values in columns.items()}
-        return cls(tuple(column for source in train for column in _fitted(source, train[source])), special)
+        fitted = (column for source in train for column in _fitted(source, train[source], preparation))
+        return cls(tuple(fitted), special)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -180,24 +227,41 @@ def blanks(values: Values) -> NDArray[np.bool_]:
     return np.fromiter((v is None for v in values), np.bool_, len(values))
 
 
-def pieces(values: Values) -> Iterator[Piece]:
+def pieces(values: Values, preparation: Preparation = AS_EVER) -> Iterator[Piece]:
     """Yield the pieces of a source column whose training values these are."""
     na = blanks(values)
     if is_numeric(values):
-        yield Filled(0.0 if na.all() else float(np.median(values[~na])))
+        filled = Filled(preparation.fill(values[~na]))
+        if preparation.clip_share is not None:
+            share = preparation.clip_share
+            low, high = np.quantile(filled.of(values), (share, 1 - share)).tolist()
+            filled = Filled(filled.fill, low, high)
+        yield filled
     else:
         yield from (IsLevel(level) for level in levels_of(values)[1:])
-    if na.any():
+    if na.any() and preparation.blank_columns:
         yield IsBlank()
 
 
-def _fitted(source: str, train: Values) -> Iterator[StandardColumn]:
-    for piece in pieces(train):
+def _fitted(source: str, train: Values, preparation: Preparation) -> Iterator[StandardColumn]:
+    for piece in pieces(train, preparation):
         x = piece.of(train)
         mean, std = float(x.mean()), float(x.std())
         # Rounding of the mean gives a large constant a std that is not 0: compare the ends as well.
         if std > SMALLEST_STD and x.min() < x.max():
-            yield StandardColumn(source, piece, mean, std)
+            yield StandardColumn(source, _clipped(piece, mean, std, preparation.clip), mean, std)
+
+
+def _clipped(piece: Piece, mean: float, std: float, deviations: float | None) -> Piece:
+    """Return numbers between ends of which no z-score lies beyond so many deviations, rounded or not."""
+    if deviations is None or not isinstance(piece, Filled):
+        return piece
+    low, high = mean - deviations * std, mean + deviations * std
+    while (low - mean) / std < -deviations:
+        low = nextafter(low, mean)
+    while (high - mean) / std > deviations:
+        high = nextafter(high, mean)
+    return Filled(piece.fill, low, high)
 
 
 def _column_from_json(data: dict[str, Any]) -> StandardColumn:
@@ -208,6 +272,8 @@ def _column_from_json(data: dict[str, Any]) -> StandardColumn:
 
 def _piece_from_json(data: dict[str, Any]) -> Piece:
     match data:
+        case {"fill": fill, "low": low, "high": high}:
+            return Filled(float(fill), float(low), float(high))
         case {"fill": fill}:
             return Filled(float(fill))
         case {"level": level}:
