@@ -36,6 +36,7 @@ def read_training(data: Data) -> Table:
         split=data.split,
         weight=data.weight,
         segment=data.segment,
+        month=data.month,
         columns=data.columns,
         categorical=data.categorical,
         drop=data.drop,

@@ -117,6 +117,12 @@ class Data(Section):
         description="The guest's column with each customer's segment, such as a product or a channel: the "
         "report measures both models in each. It is no input of the model.",
     )
+    month: str | None = Field(
+        default=None,
+        description="A party's own column of dates (2027-06-30 or 2027-06), such as the application's: "
+        "run.json and the report say by month how far the score and its own columns have moved. It is no "
+        "input of the model, and no other party learns it. A host of trees has nothing to say by month.",
+    )
     drop: tuple[str, ...] = Field(default=(), strict=False, description="Columns that take no part.")
     categorical: tuple[str, ...] = Field(
         default=(), strict=False, description="Columns that are categories although they look like numbers."
@@ -317,6 +323,9 @@ def _check_data(party: Party, job: Job, document: Document) -> None:
         what = f"model.kind {job.model.kind} takes no weights"
         hint = "remove the key, and name the column under data.drop; or train with model.kind: trees"
         raise document.error(("data", "weight"), what, hint)
+    if role == "host" and party.data.month is not None and job.model.kind == "trees":
+        what = "a host of trees has nothing to say by month"
+        raise document.error(("data", "month"), what, "remove the key, and name the column under data.drop")
     _check_bins(party.data, job, document)
 
 

@@ -71,6 +71,15 @@ class Measured:
             found["stability"] = score_stability(self.joint[self.train], self.joint[~self.train])
         return {"split": split} | found
 
+    def moved(self, rows: Mask) -> float | None:
+        """Return the index of the joint score from the training rows to some of the measured ones.
+
+        None where no training row is measured, or none of these.
+        """
+        if not (self.train.any() and rows.any()):
+            return None
+        return float(score_stability(self.joint[self.train], self.joint[rows])["index"])
+
     def curves(self) -> dict[str, dict[str, Any]]:
         """Return the points of the report's curves by split: of the one that is validated."""
         if not self.splits:

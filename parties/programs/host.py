@@ -26,7 +26,7 @@ from parties.programs.precedents import check_earlier
 from parties.programs.run import Run, as_it_is
 from parties.programs.serving import Service
 from parties.programs.serving import serve as serve_runs
-from parties.programs.stability import batch_stability, held_out_stability, population_of
+from parties.programs.stability import batch_stability, held_out_stability, monthly, population_of
 from parties.programs.stored import stored
 from parties.programs.trees import batches
 from parties.programs.trees import host as trees
@@ -142,7 +142,7 @@ async def training(run: Run, table: Table) -> Trained:
     for warning in unseen(half.levels, common.table):
         run.warn(warning)
     facts = {"intersection": len(common.table), "rows": common.rows, "iterations": fit.gradients}
-    facts |= described | held_out_stability(run, common, half)
+    facts |= described | held_out_stability(run, common, half) | monthly(common.table, half.population)
     if errors:
         facts |= {"coefficients": half.weights, "standard_errors": errors}
     if disclosure.joined_coefficients:

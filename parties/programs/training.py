@@ -21,7 +21,7 @@ from parties.programs.points import bands_facts
 from parties.programs.precedents import check_earlier
 from parties.programs.reasons import averages_of
 from parties.programs.run import Run
-from parties.programs.stability import held_out_stability, population_of
+from parties.programs.stability import held_out_stability, measured_moves, monthly, population_of
 from parties.programs.trees_model import TreeHalf
 from vfl.linear import coefficients, logistic
 from vfl.linear.columns import Columns
@@ -102,6 +102,7 @@ async def training(run: Run, table: Table) -> Trained:
     averages = averages_of(half, common.training, measured.usual)
     half = replace(half, averages=averages)
     facts |= held_out_stability(run, common, half)
+    facts |= monthly(common.table, half.population, measured_moves(run, common, measured))
     facts |= {"intersection": len(common.table), "rows": common.rows} | models.facts | _worth(run, measured)
     return Trained(half, facts, measured.curves())
 

@@ -36,6 +36,8 @@ GROUPS = (
     ("swapped_out", "only the guest's model approves"),
     ("both_refuse", "both refuse"),
 )
+DRAWN_COLUMNS = 7
+"""Columns whose months are drawn beside the score's."""
 DRIFTS = ((0.1, "no drift to speak of"), (0.25, "some drift"))
 """The customary reading of a population stability index: below the bound, the words."""
 
@@ -165,6 +167,32 @@ def drifts(run: Run) -> list[tuple[str, float]]:
     """Return the guest's columns with their population stability indices, the largest first."""
     found = run.get("stability", {}).get("guest", {})
     return sorted(found.items(), key=lambda column: -column[1])
+
+
+def months(run: Run) -> list[dict[str, Any]]:
+    """Return by month the rows, the score's index, and the guest's column that moved most, with its index."""
+    rows = []
+    for row in run.get("months", []):
+        column, index = max(row.get("columns", {}).items(), key=lambda found: found[1], default=(None, None))
+        rows.append(
+            {
+                "month": row["month"],
+                "rows": row["rows"],
+                "score": row.get("score"),
+                "column": column,
+                "index": index,
+            }
+        )
+    return rows
+
+
+def moved_most(run: Run) -> list[str]:
+    """Return the guest's columns whose index is the largest in any month, at most so many as are drawn."""
+    most: dict[str, float] = {}
+    for row in run.get("months", []):
+        for name, index in row.get("columns", {}).items():
+            most[name] = max(index, most.get(name, 0.0))
+    return sorted(most, key=lambda name: -most[name])[:DRAWN_COLUMNS]
 
 
 def drift(index: float) -> str:

@@ -41,6 +41,7 @@ def render(
         swapped=content.swapped(run),
         drift=content.drift,
         drifts=content.drifts(run),
+        months=content.months(run),
         coefficients=content.coefficients(run),
         joined=content.joint_coefficients(run),
         bias=content.bias(run),
@@ -56,8 +57,15 @@ def render(
         senders=sorted({str(entry["from"]) for entry in entries}),
         learned=content.learned(entries),
         trust=content.trust(run),
+        months_drawn=_months_drawn(run),
         drawings=_drawings(run.get("validation", {}), curves.get(split, {})),
     )
+
+
+def _months_drawn(run: Mapping[str, Any]) -> Markup | None:
+    months = run.get("months", [])
+    known = [row for row in months if row.keys() & {"score", "columns"}]
+    return Markup(plots.months(months, content.moved_most(run))) if len(known) > 1 else None
 
 
 def _drawings(validation: Mapping[str, Any], points: Mapping[str, Any]) -> list[tuple[str, Markup]]:

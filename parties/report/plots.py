@@ -49,6 +49,8 @@ SETTINGS: Any = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
 }
+LONGEST_TITLE = 24
+"""Characters of a column's name over a small drawing."""
 PD_TICKS = (0.001, 0.005, 0.02, 0.1, 0.3, 0.7, 0.95)
 
 
@@ -153,6 +155,39 @@ def stability(found: Points) -> str:
         return _svg(axes, "stability", "Shares of training and test rows by score", said)
 
 
+def months(found: Sequence[Points], columns: Sequence[str]) -> str:
+    """Draw the indices of the score and of some columns by month, each in a drawing of its own."""
+    shown = {"score": [row.get("score") for row in found]} if any("score" in row for row in found) else {}
+    shown |= {f"column {name}": [row.get("columns", {}).get(name) for row in found] for name in columns}
+    top = max([0.3, *(1.1 * index for indices in shown.values() for index in indices if index is not None)])
+    with matplotlib.rc_context(SETTINGS):
+        height = 1.5 * -(-len(shown) // 2) + 0.3
+        figure = Figure(figsize=(5.0, height), layout="constrained", facecolor="none")
+        panels = figure.subplots(-(-len(shown) // 2), 2, sharex=True, sharey=True, squeeze=False).ravel()
+        for axes, (name, indices) in zip(panels, shown.items(), strict=False):
+            axes.set_title(_short(name), fontsize=9.5, loc="left")
+            for bound in (0.1, 0.25):
+                axes.axhline(bound, color=MUTED, linewidth=0.8, linestyle=":")
+            values = [np.nan if index is None else index for index in indices]
+            axes.plot(range(len(found)), values, color=JOINT, marker="o", markersize=3)
+        for axes in panels[len(shown) :]:
+            axes.set_visible(False)
+        places = sorted({0, len(found) - 1})
+        panels[0].set_ylim(0, top)
+        panels[0].set_xticks(places, [found[place]["month"] for place in places])
+        said = "; ".join(f"{name} at most {_most(indices)}" for name, indices in shown.items())
+        return _drawn(figure, "months", "Population stability indices by month", said)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_TITLE else name[: LONGEST_TITLE - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _most(indices: Sequence[float | None]) -> str:
+    known = [index for index in indices if index is not None]
+    return f"{max(known):.4f}" if known else "unknown"
+
+
 def _true(tenths: Sequence[Points]) -> int:
     return sum(row["rate_low"] <= row["mean_pd"] <= row["rate_high"] for row in tenths)
 
@@ -175,10 +210,15 @@ def _axes(x: str, y: str) -> Axes:
 
 
 def _svg(axes: Axes, prefix: str, title: str, said: str) -> str:
-    """Return the drawing as an element that fits its container, its ids made unique by the prefix."""
+    """Return the drawing of one diagram, with its legend above."""
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2)
     figure = axes.figure
     assert isinstance(figure, Figure)
+    return _drawn(figure, prefix, title, said)
+
+
+def _drawn(figure: Figure, prefix: str, title: str, said: str) -> str:
+    """Return the drawing as an element that fits its container, its ids made unique by the prefix."""
     file = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": prefix}):
         figure.savefig(file, format="svg", metadata={"Date": None})

@@ -30,6 +30,7 @@ CellKind = Literal["id", "text", "number", "category", "date"]
 """What a column may be declared to hold.  Ids and free texts are no features."""
 
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9:.]+)?$"
+_MONTH = r"^[0-9]{4}-[0-9]{2}$"
 
 
 class CellError(ValueError):
@@ -107,6 +108,25 @@ def weight(cells: Any) -> NDArray[np.float64]:
 def texts_or_blank(cells: Any) -> NDArray[np.object_]:
     """Return texts; a blank reads "(blank)"."""
     return _shared(pc.fill_null(_texts(cells), "(blank)"))
+
+
+def months(cells: Any) -> NDArray[np.object_]:
+    """Return the months of dates as 2027-06, blanks as None; a month alone will do for a date."""
+    if not pa.types.is_temporal(cells.type):
+        texts = pc.utf8_trim_whitespace(_texts(cells))
+        cells = pa.chunked_array(
+            [
+                pc.if_else(
+                    pc.match_substring_regex(texts, _MONTH),
+                    pc.binary_join_element_wise(texts, "01", "-"),
+                    texts,
+                )
+            ]
+        )
+    days = _days(cells)
+    blank = np.isnan(days)
+    found = np.where(blank, 0, days).astype("datetime64[D]").astype("datetime64[M]").astype(str)
+    return _shared(pa.array(found.tolist(), pa.string(), mask=blank))
 
 
 def texts_without_blanks(cells: Any) -> NDArray[np.object_]:

@@ -34,6 +34,7 @@ def read_table(
     split: str | None = None,
     weight: str | None = None,
     segment: str | None = None,
+    month: str | None = None,
     columns: Sequence[str] | None = None,
     categorical: Iterable[str] = (),
     drop: Iterable[str] = (),
@@ -48,6 +49,7 @@ def read_table(
     """
     file = open_table(Path(source)) if isinstance(source, str | Path) else source
     roles = {"id": id, "label": label, "split": split, "weight": weight, "segment": segment}
+    roles["month"] = month
     drop = set(drop)
     for name in (*roles.values(), *(columns or ()), *sorted({*categorical, *drop, *types})):
         if name is not None and name not in file.names:
@@ -69,6 +71,7 @@ def read_table(
         split=None if split is None else convert(split, cells.texts_without_blanks),
         weight=None if weight is None else convert(weight, cells.weight),
         segment=None if segment is None else convert(segment, cells.texts_or_blank),
+        month=None if month is None else convert(month, cells.months),
         columns={name: convert(name, _as_feature(kinds.get(name))) for name in features},
         source=file.source,
     )
@@ -120,7 +123,7 @@ def _features(
     for name in {*taken, *named}:
         uses = [*taken, *named, *drop].count(name)
         if uses > 1:
-            hint = "name each column once among id, label, split, weight, segment, columns and drop"
+            hint = "name each column once among id, label, split, weight, segment, month, columns and drop"
             raise ConfigError(where, f"column {name!r} is named {uses} times", hint)
     features = [n for n in file.names if n not in {*taken, *drop}] if columns is None else named
     if not features:
@@ -141,7 +144,8 @@ def _declared(
         if kinds.setdefault(name, kind) != kind:
             what = f"column {name!r} is declared {kind} and stands in `categorical`"
         for role, taken in roles.items():
-            if name == taken and not (role == "id" and kind in ("id", "text")):
+            fits = (role == "id" and kind in ("id", "text")) or (role == "month" and kind == "date")
+            if name == taken and not fits:
                 what = f"column {name!r} is the {role}, and is declared {kind}"
         if what:
             raise ConfigError(file.source, what, "see data.types in the party's file")

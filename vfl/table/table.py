@@ -56,10 +56,11 @@ Column = Numeric | Categorical
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Table:
-    """One party's rows: ids as the file has them (None = blank), features, and what only a guest holds.
+    """One party's rows: ids as the file has them (None = blank), features, and what else is told of rows.
 
     `label` is 1 for the event and 0 for the rest; `split` names each row's part; `weight` says what
-    each row counts, `segment` which group it is of; `source` is the file's name, for messages.
+    each row counts, `segment` which group it is of; `month` is the row's, as 2027-06, None for a blank;
+    `source` is the file's name, for messages.
     """
 
     ids: NDArray[np.object_]
@@ -69,9 +70,10 @@ class Table:
     source: str
     weight: NDArray[np.float64] | None = None
     segment: NDArray[np.object_] | None = None
+    month: NDArray[np.object_] | None = None
 
     def __post_init__(self) -> None:
-        parts = [self.label, self.split, self.weight, self.segment, *self.columns.values()]
+        parts = [self.label, self.split, self.weight, self.segment, self.month, *self.columns.values()]
         assert all(len(part) == len(self.ids) for part in parts if part is not None)
 
     def __len__(self) -> int:
@@ -89,7 +91,7 @@ class Table:
     def digest(self) -> str:
         """Return the SHA-256, in hex, of all that the table holds, order included."""
         parts = {"id": self.ids, "label": self.label, "split": self.split, "weight": self.weight}
-        parts["segment"] = self.segment
+        parts |= {"segment": self.segment, "month": self.month}
         known = {name: values for name, values in parts.items() if values is not None}
         known |= {f"column {name}": column.values for name, column in self.columns.items()}
         whole = sha256()
@@ -111,4 +113,5 @@ class Table:
             split=None if self.split is None else self.split[rows],
             weight=None if self.weight is None else self.weight[rows],
             segment=None if self.segment is None else self.segment[rows],
+            month=None if self.month is None else self.month[rows],
         )

@@ -18,6 +18,7 @@ from parties.programs.model import Calibration, levels_in, unseen
 from parties.programs.points import bands_facts
 from parties.programs.precedents import check_earlier
 from parties.programs.run import Run
+from parties.programs.stability import measured_moves, monthly
 from parties.programs.training import Trained
 from parties.programs.trees import warm
 from parties.programs.trees.coding import fit_bins
@@ -97,6 +98,7 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
         "splits": measured.evaluated(),
         "validation": measured.validation(run.party.report.cutoff),
     } | bands_facts(run.job, measured)
+    facts |= monthly(common.table, None, measured_moves(run, common, measured))
     return Trained(half, facts, measured.curves())
 
 
