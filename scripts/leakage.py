@@ -25,12 +25,14 @@ import vfl.features.woe
 import vfl.linear.allowance
 import vfl.linear.coefficients
 import vfl.linear.crossed
+import vfl.linear.generalised
 import vfl.linear.halves
 import vfl.linear.inference
 import vfl.linear.logistic
 import vfl.linear.pairing
 import vfl.linear.residuals
 import vfl.linear.scoring
+import vfl.linear.units
 import vfl.trees.boosting
 import vfl.trees.hidden
 import vfl.trees.opening
@@ -52,6 +54,8 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     vfl.linear.residuals,
     vfl.linear.logistic,
     vfl.linear.crossed,
+    vfl.linear.units,
+    vfl.linear.generalised,
     vfl.linear.inference,
     vfl.linear.coefficients,
     vfl.linear.halves,

@@ -8,8 +8,16 @@ from typing import Any
 
 import numpy as np
 from crossed_runs import crossed_roles
+from family_runs import generalised_roles, units_roles
 from hostile import KEY, PRIVATE
-from hosts_runs import LOGITS, masked_scoring_roles, pairing_roles, residuals_roles, several_logistic_roles
+from hosts_runs import (
+    LOGITS,
+    ONE_GRADIENT,
+    masked_scoring_roles,
+    pairing_roles,
+    residuals_roles,
+    several_logistic_roles,
+)
 from numpy.typing import NDArray
 from protocol_tables import ARBITER, GUEST, HOST, PARTY, Roles, X, Y
 from seeded import Seeded
@@ -39,12 +47,14 @@ from vfl.linear import (
     allowance,
     coefficients,
     crossed,
+    generalised,
     halves,
     inference,
     logistic,
     pairing,
     residuals,
     scoring,
+    units,
 )
 from vfl.linear.columns import Columns
 from vfl.linear.inference import Design
@@ -337,6 +347,11 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
         lambda: several_logistic_roles(2),
     ),
     crossed: (crossed_roles,),
+    units: (units_roles,),
+    generalised: (
+        lambda: generalised_roles("poisson", rules=ONE_GRADIENT),
+        lambda: generalised_roles("linear", 2, rules=ONE_GRADIENT),
+    ),
     residuals: (residuals_roles, lambda: residuals_roles(1)),
     boosting: (
         boosting_roles,

@@ -28,14 +28,21 @@ FEW_VALUES = 64
 class Columns:
     """A party's design matrix x (n, d), its penalties and start, and the gradients met so far.
 
-    `told`: bits of each number of a gradient that the party learns, all where it is None.  The numbers
-    are then those of L^-1 x^T r, whitened under encryption, so that what rounding does to coefficients
-    does not depend on how much alike the columns are.
+    `variance`: an outcome's mean variance, for whitening.  `told`: bits of each number of a gradient that
+    the party learns, all where it is None.  The numbers are then those of L^-1 x^T r, whitened under
+    encryption, so that what rounding does to coefficients does not depend on how much alike columns are.
     """
 
-    def __init__(self, x: Matrix, penalty: Vector, start: Vector, told: int | None = None) -> None:
+    def __init__(
+        self,
+        x: Matrix,
+        penalty: Vector,
+        start: Vector,
+        told: int | None = None,
+        variance: float = whitening.STEEPEST_SIGMOID,
+    ) -> None:
         self.x, self.penalty, self.w, self._told = x, penalty, start.copy(), told
-        self._lower = whitening.factor(x, penalty)
+        self._lower = whitening.factor(x, penalty, variance)
         self._white, self._finer = whitening.as_integers(self._lower)
         self._gradients: list[Vector] = []
         self._binned: dict[int, NDArray[np.int64]] = {}

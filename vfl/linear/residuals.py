@@ -132,50 +132,100 @@ async def guest(
     Returns the degree besides.
     """
     polynomial = await agree(a, error, taylor, hosts)
-    blocks, last, done = blocks_of(len(y)), len(hosts) - 1, list[Ciphertexts]()
+
+    def residuals(rows: slice, powers: Ciphertexts) -> Unrandomised:
+        return residuals_of(polynomial, a[rows], y[rows], powers, len(hosts), key)
+
+    def told(part: float) -> None:
+        report(polynomial.degree, part)
+
+    n, degree = len(y), polynomial.degree
+    r = await gathered(n, degree, residuals, key=key, rng=rng, hosts=hosts, report=told)
+    return r, degree
+
+
+async def host(
+    b: Vector, *, key: PublicKey, rng: Randomness, guest: Peer, place: Place
+) -> tuple[Ciphertexts, int]:
+    """Let our logits into the sum under encryption; return E(r_i), and the degree."""
+    polynomial, before = await accept(b, guest, place)
+
+    def first(rows: slice) -> NDArray[np.int64]:
+        return encode(polynomial.powers(b[rows])).reshape(-1)
+
+    def with_own(rows: slice, partial: Ciphertexts) -> Unrandomised:
+        return _with_own(partial, b[rows], polynomial, before, place, key)
+
+    n, degree = len(b), polynomial.degree
+    r = await contributed(n, degree, first, with_own, key=key, rng=rng, guest=guest, place=place)
+    return r, degree
+
+
+async def gathered(
+    n: int,
+    degree: int,
+    residuals: Callable[[slice, Ciphertexts], Unrandomised],
+    *,
+    key: PublicKey,
+    rng: Randomness,
+    hosts: tuple[Peer, ...],
+    report: Callable[[float], None],
+) -> Ciphertexts:
+    """Form E(r_i) of n rows from the powers that hosts send, and let all hosts have it.
+
+    `residuals`: E(r_i) of a block of rows and the last host's powers of them, `degree` a row.
+    """
+    blocks, last, done = blocks_of(n), len(hosts) - 1, list[Ciphertexts]()
     for turn in range(len(blocks) + last):
         for j, host in enumerate(hosts):
             if not 0 <= turn - j < len(blocks):
                 continue
             rows = blocks[turn - j]
             powers = (await host.receive(LogitPowers)).values
-            key.check(powers, len(y[rows]) * polynomial.degree, host.name)
+            key.check(powers, _size(rows, n) * degree, host.name)
             if j < last:
                 await hosts[j + 1].send(PartialPowers(powers))
                 continue
-            r = residuals_of(polynomial, a[rows], y[rows], powers, len(hosts), key)
-            done.append(key.rerandomise(r, rng))
+            done.append(key.rerandomise(residuals(rows, powers), rng))
             for peer in hosts:
                 await peer.send(EncryptedResiduals(done[-1]))
-            report(polynomial.degree, min(1.0, rows.stop / len(y)))
-    return Ciphertexts.joined(done), polynomial.degree
+            report(min(1.0, rows.stop / n))
+    return Ciphertexts.joined(done)
 
 
-async def host(
-    b: Vector, *, key: PublicKey, rng: Randomness, guest: Peer, place: Place
-) -> tuple[Ciphertexts, int]:
-    """Let our logits into the sum under encryption; return E(r_i), and the degree.
+async def contributed(
+    n: int,
+    degree: int,
+    first: Callable[[slice], NDArray[np.int64]],
+    with_own: Callable[[slice, Ciphertexts], Unrandomised],
+    *,
+    key: PublicKey,
+    rng: Randomness,
+    guest: Peer,
+    place: Place,
+) -> Ciphertexts:
+    """Send our powers of n rows, `degree` a row, into the chain of hosts; return E(r_i).
 
-    Blocks are sent while the hosts after us, and the guest, still work on those before.
+    `first`: the powers of a block of rows, of the first host; `with_own`: those that came of the hosts
+    before with ours among them.  Blocks are sent while the hosts after us, and the guest, still work on
+    those before.
     """
-    polynomial, before = await accept(b, guest, place)
-    blocks, done = blocks_of(len(b)), list[Ciphertexts]()
-    lag = place.after + 1
+    blocks, done, lag = blocks_of(n), list[Ciphertexts](), place.after + 1
     for turn in range(len(blocks) + lag):
         if turn < len(blocks):
-            own = b[blocks[turn]]
+            rows = blocks[turn]
             if place.before:
                 partial = (await guest.receive(PartialPowers)).values
-                key.check(partial, len(own) * polynomial.degree, guest.name)
-                powers = key.rerandomise(_with_own(partial, own, polynomial, before, place, key), rng)
+                key.check(partial, _size(rows, n) * degree, guest.name)
+                powers = key.rerandomise(with_own(rows, partial), rng)
             else:
-                powers = key.encrypt(encode(polynomial.powers(own)).reshape(-1), rng)
+                powers = key.encrypt(first(rows), rng)
             await guest.send(LogitPowers(powers))
         if turn >= lag:
             r = (await guest.receive(EncryptedResiduals)).values
-            key.check(r, len(b[blocks[turn - lag]]), guest.name)
+            key.check(r, _size(blocks[turn - lag], n), guest.name)
             done.append(r)
-    return Ciphertexts.joined(done), polynomial.degree
+    return Ciphertexts.joined(done)
 
 
 async def agree(a: Vector, error: float, taylor: bool, hosts: tuple[Peer, ...]) -> Polynomial:
@@ -237,3 +287,7 @@ def residuals_of(
 def blocks_of(n: int) -> list[slice]:
     """Return the rows that travel together."""
     return [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
+
+
+def _size(rows: slice, n: int) -> int:
+    return int(min(rows.stop, n) - rows.start)

@@ -19,6 +19,9 @@ from vfl.crypto.fixed_point import encode
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
+STEEPEST_SIGMOID = 0.25
+"""The largest variance of a label, and derivative of the sigmoid."""
+
 MATRIX_BITS = 30
 """Bits of the largest entry of L^-1 where sums are whitened under encryption."""
 
@@ -26,9 +29,12 @@ RIDGE = 1e-9
 """Relative to the largest diagonal entry: lets collinear unpenalised columns be factored."""
 
 
-def factor(x: Matrix, penalty: Vector) -> Matrix:
-    """Return the lower triangular L, shape (d, d), of a party's columns and their penalties."""
-    gram = 0.25 * (x.T @ x) + np.diag(penalty)
+def factor(x: Matrix, penalty: Vector, variance: float = STEEPEST_SIGMOID) -> Matrix:
+    """Return the lower triangular L, shape (d, d), of a party's columns and their penalties.
+
+    `variance`: what stands for 1/4 where the loss is another than the logistic one, an outcome's mean.
+    """
+    gram = variance * (x.T @ x) + np.diag(penalty)
     gram[np.diag_indices_from(gram)] += RIDGE * gram.diagonal().max()
     return np.asarray(np.linalg.cholesky(gram), dtype=np.float64)
 
