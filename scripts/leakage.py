@@ -32,6 +32,7 @@ import vfl.linear.logistic
 import vfl.linear.pairing
 import vfl.linear.residuals
 import vfl.linear.scoring
+import vfl.linear.signs
 import vfl.linear.units
 import vfl.trees.boosting
 import vfl.trees.hidden
@@ -56,6 +57,7 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     vfl.linear.crossed,
     vfl.linear.units,
     vfl.linear.generalised,
+    vfl.linear.signs,
     vfl.linear.inference,
     vfl.linear.coefficients,
     vfl.linear.halves,

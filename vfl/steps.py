@@ -45,3 +45,22 @@ class Forgotten:
 
 
 FORGOTTEN = Forgotten()
+
+
+class Part:
+    """The steps of one of several alike parts of a run, kept under names of their own."""
+
+    def __init__(self, steps: Steps, name: str) -> None:
+        self._steps, self._name = steps, name
+
+    def state(self, name: str) -> State | None:
+        """Return what a step of this part left."""
+        return self._steps.state(f"{self._name}: {name}")
+
+    def checkpoint(self, name: str, state: State) -> None:
+        """Keep what a step of this part leaves."""
+        self._steps.checkpoint(f"{self._name}: {name}", state)
+
+    def remember(self, name: str, state: Callable[[], State]) -> State | None:
+        """Keep this, too, with every checkpoint."""
+        return self._steps.remember(f"{self._name}: {name}", state)

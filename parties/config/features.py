@@ -38,16 +38,23 @@ class SelectionRules(Section):
         description="Largest variance inflation of a WOE column by the party's others: the largest is left "
         "out until none is beyond.",
     )
-    sign: Literal["any", "positive"] = Field(
+    sign: Literal["any", "positive", "drop"] = Field(
         default="any",
-        description="positive: the training is refused where a coefficient of a WOE column is below 0, for "
-        "which more risk in the column would be less in the score.",
+        description="What becomes of a WOE column whose coefficient is below 0, as if more risk in it were "
+        "less in the score. positive: the training is refused. drop: such columns leave the model one at a "
+        "time, of all parties' the least telling first, and the fit goes on without until none is left; all "
+        "fits share max_iter.",
     )
 
     @property
     def leaves_out(self) -> bool:
-        """Whether columns may be left out."""
+        """Whether columns may be left out before the fit."""
         return any((self.min_iv, self.max_iv, self.max_correlation, self.max_vif))
+
+    @property
+    def drops(self) -> bool:
+        """Whether columns leave the model by their sign."""
+        return self.sign == "drop"
 
 
 class FeatureRules(Section):

@@ -188,6 +188,10 @@ class Job(Section):
         features = info.data.get("features")
         if features and features.need_events and not disclosure.woe_to_host:
             raise ValueError(f"woe_to_host must be true: a host does features.{features.need_events} itself")
+        if disclosure.standard_errors and features and features.selection.drops:
+            raise ValueError(
+                "standard_errors: they say too little where features.selection.sign drops columns"
+            )
         hosts = _named(info.data.get("parties", {}), "host")
         if disclosure.online and (isinstance(model, TreeRules) or len(hosts) > 1):
             raise ValueError("online: only a regression of one host is scored online")

@@ -62,7 +62,7 @@ def _guest(job: Job) -> Iterator[str]:
         yield _gradient(job)
         if job.features.kind == "woe":
             yield f"sizes and bad rates of bins, and the information value of hosts' columns, {named}"
-            if job.features.selection.leaves_out:
+            if job.features.selection.leaves_out or job.features.selection.drops:
                 yield "which of the hosts' columns enter the model"
         yield from _masked_by_the_other(job)
     exactly = "to one scorecard point" if rules.scores == "point" else "exactly: often a host's whole row"

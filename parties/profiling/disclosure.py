@@ -19,6 +19,7 @@ import vfl.linear.inference
 import vfl.linear.logistic
 import vfl.linear.residuals
 import vfl.linear.scoring
+import vfl.linear.signs
 import vfl.trees.boosting
 import vfl.trees.hidden
 import vfl.trees.scoring
@@ -59,9 +60,11 @@ def _protocols(job: Job) -> Iterator[ModuleType]:
         return
     if job.features.kind == "woe":
         yield vfl.features.woe
-    if job.features.need_events:
+    if job.features.host_selects:
         yield vfl.features.selected
     yield from (vfl.linear.allowance, vfl.linear.residuals, vfl.linear.logistic)
+    if job.features.selection.drops:
+        yield vfl.linear.signs
     if rules.standard_errors:
         yield vfl.linear.inference
     if rules.joined_coefficients:

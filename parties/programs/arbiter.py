@@ -15,8 +15,10 @@ from parties.programs.serving import Service
 from parties.programs.serving import serve as serve_runs
 from parties.progress import Progress
 from vfl.arbitration import Quota, Shape
+from vfl.crypto.paillier import PrivateKey
 from vfl.features import woe
-from vfl.linear import allowance, inference, logistic
+from vfl.linear import allowance, inference, logistic, signs
+from vfl.steps import Part
 from vfl.trees import opening
 from vfl.wire.network import Session
 
@@ -57,7 +59,19 @@ async def training(run: Run) -> None:
         lambda kept: [Shape(*pair) for pair in kept],
     )
     quotas = [quota_of(run, shape, private.public.n) for shape in shapes]
-    await logistic.arbiter(private, quotas, guest=run.guest, hosts=run.hosts, steps=run.steps)
+    await _fits(run, private, quotas)
     if run.job.disclosure.standard_errors:
         own, theirs = (Quota.of_requests(1, shape, private.public.n) for shape in inference.shapes(*shapes))
         await inference.arbiter(private, (own, theirs), guest=run.guest, host=run.host)
+
+
+async def _fits(run: Run, private: PrivateKey, quotas: list[Quota]) -> None:
+    """Decrypt for one fit, or for as many as it takes until all signs are right."""
+    again, number = True, 0
+    while again:
+        number += 1
+        steps = Part(run.steps, f"fit {number}")
+        await logistic.arbiter(private, quotas, guest=run.guest, hosts=run.hosts, steps=steps)
+        again = run.job.features.selection.drops and await run.step(
+            f"signs {number}", lambda: signs.arbiter(guest=run.guest, hosts=run.hosts), as_it_is, as_it_is
+        )

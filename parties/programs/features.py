@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from parties.programs.alignment import Common
 from parties.programs.fitting import Keys
@@ -23,6 +25,7 @@ from vfl.stats.selection import SelectionLimits, left_out
 from vfl.stats.standard import Standardiser
 from vfl.wire.flow import Peer
 
+Matrix = NDArray[np.float64]
 Counted = dict[str, CountedBins]
 
 
@@ -55,15 +58,28 @@ async def hosts_names(run: Run) -> dict[str, tuple[str, ...]]:
     return await run.step("names", told, as_it_is, tuples)
 
 
-async def hosts_values(
+@dataclass(frozen=True, slots=True)
+class HostsColumn:
+    """What the guest knows of a host's column: its number there from 0, and what it is called here.
+
+    `value`: its information value; `kept`: whether the host's selection lets it into the model.
+    """
+
+    host: Peer
+    number: int
+    label: str
+    value: float
+    kept: bool
+
+
+async def hosts_columns(
     run: Run, common: Common, keys: Keys, named: dict[str, tuple[str, ...]]
-) -> tuple[dict[str, float], list[str]]:
-    """Return the information value of each column of each host, and which of them hosts leave out.
+) -> list[HostsColumn]:
+    """Return all columns that hosts have binned, host by host.
 
     They go under their names or their numbers.  `named`: the names of hosts' columns, where they are told.
     """
-    values: dict[str, float] = {}
-    dropped: list[str] = []
+    columns: list[HostsColumn] = []
     for host in run.hosts:
         found, kept = await _values_of(run, common, keys, host)
         labels = tuple(f"{host.name} column {j + 1}" for j in range(len(found)))
@@ -73,9 +89,9 @@ async def hosts_values(
             labels = named[host.name]
             if len(run.hosts) > 1:
                 labels = tuple(f"{host.name}: {name}" for name in labels)
-        values |= dict(zip(labels, found, strict=True))
-        dropped += [label for label, stays in zip(labels, kept, strict=True) if not stays]
-    return values, dropped
+        told = enumerate(zip(labels, found, kept, strict=True))
+        columns += [HostsColumn(host, j, *column) for j, column in told]
+    return columns
 
 
 async def _values_of(run: Run, common: Common, keys: Keys, host: Peer) -> tuple[list[float], list[bool]]:
@@ -197,6 +213,15 @@ def _woe_columns(run: Run, common: Common, fine: Counted) -> tuple[WoeColumns, d
 def _evidence(counted: Counted) -> WoeColumns:
     bins = Bins({name: column.binning for name, column in counted.items()})
     return WoeColumns(bins, tuple(column.woe for column in counted.values()))
+
+
+def without(features: Features, x: Matrix, left: Container[str]) -> tuple[Features, Matrix]:
+    """Return features and their matrix without the columns that have left the model."""
+    stay = [j for j, name in enumerate(features.names) if name not in left]
+    if len(stay) == len(features.names):
+        return features, x
+    assert isinstance(features, WoeColumns)
+    return features.only([features.names[j] for j in stay]), x[:, stay]
 
 
 def check_signs(run: Run, source: str, weights: Mapping[str, float]) -> None:

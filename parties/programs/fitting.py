@@ -12,11 +12,12 @@ from parties.programs.alignment import Common
 from parties.programs.keys import new_key, quota_of
 from parties.programs.precedents import check_guests_shape, check_hosts_shape, mark_of
 from parties.programs.run import Run
-from vfl.arbitration import Shape
+from vfl.arbitration import Quota, Shape
 from vfl.crypto.paillier import PrivateKey, PublicKey
 from vfl.linear import allowance, crossed, logistic
 from vfl.linear.columns import Columns
-from vfl.linear.logistic import Fit
+from vfl.linear.logistic import Fit, Rules
+from vfl.steps import Part
 
 Labels = NDArray[np.int8]
 
@@ -54,11 +55,88 @@ async def host_keys(run: Run) -> Keys:
     return Keys(labels, Pair(await new_key(run, (run.guest,), "host's key"), labels))
 
 
-async def guest_fit(run: Run, common: Common, columns: Columns, y: Labels, keys: Keys) -> tuple[Fit, int]:
-    """Fit the guest's coefficients, once all gradients' shapes are agreed.
+@dataclass(frozen=True, slots=True)
+class GuestFits:
+    """The guest's descents, once all gradients' shapes are agreed."""
 
-    Returns the number of the first host's model columns besides.
-    """
+    run: Run
+    keys: Keys
+    shapes: list[Shape]
+    quota: Quota | None
+
+    async def descend(self, columns: Columns, y: Labels, rules: Rules, name: str) -> Fit:
+        """Fit the guest's coefficients; `name`: the descent's, of which no other in the run has the same."""
+        run, steps = self.run, Part(self.run.steps, name)
+        run.progress.phase("fitting", 1.0)
+
+        def report(k: int, degree: int, part: float) -> None:
+            run.progress.advance(part, f"gradient {k}, degree {degree}")
+
+        if self.keys.pair is None:
+            return await logistic.guest(
+                columns,
+                y,
+                rules,
+                key=self.keys.labels,
+                rng=run.rng,
+                hosts=run.hosts,
+                arbiter=run.arbiter,
+                report=report,
+                steps=steps,
+            )
+        assert self.quota is not None
+        return await crossed.guest(
+            columns,
+            y,
+            rules,
+            own=self.keys.pair.own,
+            key=self.keys.pair.other,
+            quota=self.quota,
+            rng=run.rng,
+            host=run.host,
+            report=report,
+            steps=steps,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HostFits:
+    """A host's descents, once all gradients' shapes are agreed; `guests`: the guest's."""
+
+    run: Run
+    keys: Keys
+    guests: Shape
+    quota: Quota | None
+
+    async def descend(self, columns: Columns, rules: Rules, name: str) -> Fit:
+        """Fit the host's coefficients; `name`: as the guest's."""
+        run, steps = self.run, Part(self.run.steps, name)
+        if self.keys.pair is None:
+            return await logistic.host(
+                columns,
+                rules,
+                key=self.keys.labels,
+                rng=run.rng,
+                guest=run.guest,
+                arbiter=run.arbiter,
+                place=run.place,
+                steps=steps,
+            )
+        assert self.quota is not None
+        return await crossed.host(
+            columns,
+            rules,
+            own=self.keys.pair.own,
+            key=self.keys.labels,
+            quota=self.quota,
+            rng=run.rng,
+            guest=run.guest,
+            steps=steps,
+        )
+
+
+async def guest_fits(run: Run, common: Common, columns: Columns, keys: Keys) -> GuestFits:
+    """Agree on what a gradient of these columns takes: those of every descent are no more."""
     key = keys.pair.other if keys.pair else keys.labels
     check, shape = partial(check_hosts_shape, run, common), columns.shape(key, run.fraction)
     arbiter = run.arbiter if run.job.arbiter else None
@@ -68,46 +146,11 @@ async def guest_fit(run: Run, common: Common, columns: Columns, y: Labels, keys:
         lambda shapes: [[s.sums, s.bits] for s in shapes],
         lambda kept: [Shape(*pair) for pair in kept],
     )
-    run.progress.phase("fitting", 1.0)
-
-    def report(k: int, degree: int, part: float) -> None:
-        run.progress.advance(part, f"gradient {k}, degree {degree}")
-
-    rules, rng, steps = run.fit_rules, run.rng, run.steps
-    if keys.pair is None:
-        fit = await logistic.guest(
-            columns,
-            y,
-            rules,
-            key=key,
-            rng=rng,
-            hosts=run.hosts,
-            arbiter=run.arbiter,
-            report=report,
-            steps=steps,
-        )
-        return fit, shapes[0].sums
-    own, quota = keys.pair.own, quota_of(run, shapes[0], keys.labels.n)
-    fit = await crossed.guest(
-        columns,
-        y,
-        rules,
-        own=own,
-        key=key,
-        quota=quota,
-        rng=rng,
-        host=run.host,
-        report=report,
-        steps=steps,
-    )
-    return fit, shapes[0].sums
+    return GuestFits(run, keys, shapes, quota_of(run, shapes[0], keys.labels.n) if keys.pair else None)
 
 
-async def host_fit(run: Run, common: Common, columns: Columns, keys: Keys) -> tuple[Fit, int]:
-    """Fit a host's coefficients, once all gradients' shapes are agreed.
-
-    Returns the number of the guest's model columns besides.
-    """
+async def host_fits(run: Run, common: Common, columns: Columns, keys: Keys) -> HostFits:
+    """Agree on what a gradient of these columns takes, as `guest_fits` does."""
     fraction = crossed.SHARE_FRACTION if keys.pair else run.fraction
     shape, mark = columns.shape(keys.labels, fraction), mark_of(run, common, columns.x)
     check = partial(check_guests_shape, run, common)
@@ -118,21 +161,4 @@ async def host_fit(run: Run, common: Common, columns: Columns, keys: Keys) -> tu
         lambda s: [s.sums, s.bits],
         lambda kept: Shape(*kept),
     )
-    rules, rng, steps = run.fit_rules, run.rng, run.steps
-    if keys.pair is None:
-        fit = await logistic.host(
-            columns,
-            rules,
-            key=keys.labels,
-            rng=rng,
-            guest=run.guest,
-            arbiter=run.arbiter,
-            place=run.place,
-            steps=steps,
-        )
-        return fit, guests.sums
-    own, quota = keys.pair.own, quota_of(run, guests, keys.pair.own.public.n)
-    fit = await crossed.host(
-        columns, rules, own=own, key=keys.labels, quota=quota, rng=rng, guest=run.guest, steps=steps
-    )
-    return fit, guests.sums
+    return HostFits(run, keys, guests, quota_of(run, guests, keys.pair.own.public.n) if keys.pair else None)

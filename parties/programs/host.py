@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from parties.config.job import Job
 from parties.config.party import Party
@@ -17,15 +18,16 @@ from parties.programs.alignment import align_host, match_host, measured_rows
 from parties.programs.consent import publish_results
 from parties.programs.effort import Effort
 from parties.programs.errors import host_errors
-from parties.programs.features import check_signs, host_features
-from parties.programs.fitting import host_fit, host_keys
+from parties.programs.features import check_signs, host_features, without
+from parties.programs.fitting import host_fits, host_keys
 from parties.programs.masking import send_logits
-from parties.programs.model import Half, columns_of, levels_in, numbered, unseen
+from parties.programs.model import Features, Half, columns_of, levels_in, numbered, unseen
 from parties.programs.points import card_facts
 from parties.programs.precedents import check_earlier
 from parties.programs.run import Run, as_it_is
 from parties.programs.serving import Service
 from parties.programs.serving import serve as serve_runs
+from parties.programs.signs import Inputs, host_fitted
 from parties.programs.stability import batch_stability, held_out_stability, monthly, population_of
 from parties.programs.stored import stored
 from parties.programs.trees import batches
@@ -34,13 +36,13 @@ from parties.progress import Progress
 from parties.sources import batch_source, read_training
 from vfl.features import names
 from vfl.linear import coefficients, halves
-from vfl.linear.columns import Columns
 from vfl.table.read import check_columns
 from vfl.table.table import Table
 from vfl.wire.flow import Role
 from vfl.wire.network import Session
 
 MODEL = "model.json"
+Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +129,15 @@ async def training(run: Run, table: Table) -> Trained:
     await check_earlier(run, common)
     features, described = await host_features(run, common, keys.labels)
     x = features.transform(columns_of(common.table))
-    penalty = np.full(x.shape[1], 1 / run.job.logistic.C)
-    design = Columns(x[common.train], penalty, np.zeros(x.shape[1]), run.gradient_bits)
-    fit, theirs = await host_fit(run, common, design, keys)
-    errors = await host_errors(run, features.names, design, theirs, keys.labels)
+    inputs = _inputs(run, features, x[common.train])
+    fits = await host_fits(run, common, inputs.columns(run.gradient_bits), keys)
+    values = described.get("information_value", {}).get("host", {})
+    fitted = await host_fitted(run, fits, inputs, values, table.source)
+    if fitted.left:
+        described["left_out"] = {"host": described.get("left_out", {}).get("host", {}) | fitted.left}
+    features, x = without(features, x, fitted.left)
+    fit = fitted.fit
+    errors = await host_errors(run, features.names, fitted.columns, fits.guests.sums, keys.labels)
     half = Half(
         run.id,
         features,
@@ -151,6 +158,12 @@ async def training(run: Run, table: Table) -> Trained:
     if shown.any():
         await send_logits(run, (x @ fit.coefficients)[shown])
     return Trained(half, facts)
+
+
+def _inputs(run: Run, features: Features, x: Matrix) -> Inputs:
+    """Return the host's columns as the fit begins with them: at 0."""
+    penalty = np.full(x.shape[1], 1 / run.job.logistic.C)
+    return Inputs(features.names, x, penalty, np.zeros(x.shape[1]))
 
 
 async def _show_coefficients(run: Run, half: Half, columns: tuple[str, ...]) -> dict[str, dict[str, float]]:

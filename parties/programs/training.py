@@ -12,8 +12,15 @@ from sklearn.linear_model import LogisticRegression
 from parties.programs.alignment import Common, align_guest, measured_rows
 from parties.programs.errors import Errors, guest_errors
 from parties.programs.evaluation import Measured, calibrated
-from parties.programs.features import check_signs, guest_features, hosts_names, hosts_values
-from parties.programs.fitting import Keys, guest_fit, guest_keys
+from parties.programs.features import (
+    HostsColumn,
+    check_signs,
+    guest_features,
+    hosts_columns,
+    hosts_names,
+    without,
+)
+from parties.programs.fitting import Keys, guest_fits, guest_keys
 from parties.programs.limits import check_events
 from parties.programs.masking import hosts_logits
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
@@ -21,10 +28,10 @@ from parties.programs.points import bands_facts
 from parties.programs.precedents import check_earlier
 from parties.programs.reasons import averages_of
 from parties.programs.run import Run
+from parties.programs.signs import Fitted, Inputs, guest_fitted
 from parties.programs.stability import held_out_stability, measured_moves, monthly, population_of
 from parties.programs.trees_model import TreeHalf
 from vfl.linear import coefficients, logistic
-from vfl.linear.columns import Columns
 from vfl.table.read import check_columns
 from vfl.table.table import Table
 from vfl.trees.model import GuestTrees
@@ -44,18 +51,32 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Both models as the guest holds them: weights, the intercept first, of its own columns."""
+    """Both models as the guest holds them: its columns with their matrix of all rows, and the fits.
 
-    names: tuple[str, ...]
-    own: Matrix
-    fit: logistic.Fit
-    alone: Vector
+    `alone`: the weights of the guest's own model, whose logits `alone_logit` are, the intercept first.
+    """
+
+    features: Features
+    x: Matrix
+    fitted: Fitted
+    alone: dict[str, float]
+    alone_logit: Vector
     errors: Errors
+
+    @property
+    def fit(self) -> logistic.Fit:
+        """The joint fit."""
+        return self.fitted.fit
+
+    @property
+    def logit(self) -> Vector:
+        """The guest's part of each row's logit."""
+        return np.asarray(self.fit.coefficients[0] + self.x @ self.fit.coefficients[1:], np.float64)
 
     @property
     def weights(self) -> dict[str, float]:
         """The guest's half of the joint model."""
-        return dict(zip(self.names, self.fit.coefficients.tolist(), strict=True))
+        return dict(zip(self.fitted.inputs.names, self.fit.coefficients.tolist(), strict=True))
 
     @property
     def without_intercept(self) -> dict[str, float]:
@@ -70,7 +91,7 @@ class Models:
             "converged": self.fit.converged,
             "degrees": list(self.fit.degrees),
             "coefficients": self.weights,
-            "guest_only_coefficients": dict(zip(self.names, self.alone.tolist(), strict=True)),
+            "guest_only_coefficients": self.alone,
         } | ({"standard_errors": self.errors} if self.errors else {})
 
 
@@ -85,11 +106,12 @@ async def training(run: Run, table: Table) -> Trained:
     features, facts = guest_features(run, common)
     await check_earlier(run, common)
     named = await hosts_names(run)
+    theirs: list[HostsColumn] = []
     if run.job.features.kind == "woe":
-        facts["information_value"]["host"], dropped = await hosts_values(run, common, keys, named)
-        if "left_out" in facts:
-            facts["left_out"]["host"] = dropped
-    models = await _fit(run, common, features, keys)
+        theirs = await hosts_columns(run, common, keys, named)
+        facts["information_value"]["host"] = {column.label: column.value for column in theirs}
+    models = await _fit(run, common, features, keys, facts, theirs)
+    features = models.features
     check_signs(run, table.source, models.without_intercept)
     levels = levels_in(common.training, features)
     for warning in unseen(levels, common.table):
@@ -107,23 +129,37 @@ async def training(run: Run, table: Table) -> Trained:
     return Trained(half, facts, measured.curves())
 
 
-async def _fit(run: Run, common: Common, features: Features, keys: Keys) -> Models:
-    """Fit the guest's own model, and from there the joint one."""
+async def _fit(
+    run: Run,
+    common: Common,
+    features: Features,
+    keys: Keys,
+    facts: dict[str, Any],
+    theirs: list[HostsColumn],
+) -> Models:
+    """Fit the guest's own model, and from there the joint one; note in `facts` what leaves it."""
     x = features.transform(columns_of(common.table))
     y, strength = common.training.label, run.job.logistic.C
     assert y is not None
     alone = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-10, max_iter=500)
     alone.fit(x[common.train], y)
-    start = np.concatenate([alone.intercept_, alone.coef_[0]])
+    start, names = np.concatenate([alone.intercept_, alone.coef_[0]]), ("intercept", *features.names)
     own = np.column_stack([np.ones(len(x)), x])
     penalty = np.concatenate([[0.0], np.full(x.shape[1], 1 / strength)])
-    columns = Columns(own[common.train], penalty, start, run.gradient_bits)
-    fit, theirs = await guest_fit(run, common, columns, y, keys)
-    if not fit.converged:
-        run.warn(f"the fit did not converge within model.max_iter: {fit.gradients} gradients")
-    names = ("intercept", *features.names)
-    errors = await guest_errors(run, names, columns, theirs, keys.labels)
-    return Models(names, own, fit, start, errors)
+    inputs = Inputs(names, own[common.train], penalty, start)
+    fits = await guest_fits(run, common, inputs.columns(run.gradient_bits), keys)
+    values = facts.get("information_value", {}).get("guest", {})
+    fitted = await guest_fitted(run, fits, inputs, y, values, theirs, common.table.source)
+    if not fitted.fit.converged:
+        run.warn(f"the fit did not converge within model.max_iter: {fitted.fit.gradients} gradients")
+    selection = run.job.features.selection
+    if selection.leaves_out or selection.drops:
+        gone = [column.label for column in theirs if not column.kept]
+        before = facts.get("left_out", {}).get("guest", {})
+        facts["left_out"] = {"guest": before | fitted.left, "host": gone + fitted.partners}
+    errors = await guest_errors(run, names, fitted.columns, fits.shapes[0].sums, keys.labels)
+    features, x = without(features, x, fitted.left)
+    return Models(features, x, fitted, dict(zip(names, start.tolist(), strict=True)), own @ start, errors)
 
 
 async def _show_coefficients(
@@ -145,12 +181,12 @@ async def _measured(run: Run, common: Common, models: Models) -> Measured:
         theirs = await hosts_logits(run, int(rows.sum()))
     assert common.table.label is not None
     y, train = common.table.label[rows], common.train[rows]
-    own = models.own[rows] @ models.fit.coefficients
+    own = models.logit[rows]
     calibration = Calibration()
     if run.fit_rules.taylor:
         calibration = calibrated((own + theirs)[train], y[train])
     segment = None if common.table.segment is None else common.table.segment[rows]
-    return Measured(y, train, own, theirs, models.own[rows] @ models.alone, calibration, segment)
+    return Measured(y, train, own, theirs, models.alone_logit[rows], calibration, segment)
 
 
 def _worth(run: Run, measured: Measured) -> dict[str, Any]:

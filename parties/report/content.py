@@ -149,6 +149,18 @@ def information(run: Run) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: -row["value"])
 
 
+def left_out(run: Run) -> list[dict[str, str]]:
+    """Return the columns that are not in the model, with their holder's name and why, as far as is known."""
+    found = run.get("left_out", {})
+    own = [{"column": name, "why": why} for name, why in found.get("guest", {}).items()]
+    theirs = [{"column": name, "why": "by the partner's part of the rules"} for name in found.get("host", [])]
+    return [
+        row | {"holder": role(run, holder)}
+        for holder, rows in (("guest", own), ("host", theirs))
+        for row in rows
+    ]
+
+
 def woe_tables(run: Run) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Return by holder's name and column the bins in `run["woe"][role][column]`.
 

@@ -52,6 +52,7 @@ def render(
         guest=verdict.role(run, "guest"),
         host=verdict.role(run, "host"),
         information=content.information(run),
+        left_out=content.left_out(run),
         woe=content.woe_tables(run),
         entries=entries,
         senders=sorted({str(entry["from"]) for entry in entries}),

@@ -85,6 +85,12 @@ class WoeColumns:
         """The source column of each of the matrix's columns."""
         return self.names
 
+    def only(self, names: Container[str]) -> Self:
+        """Return those of these names."""
+        bins = {name: binning for name, binning in self.bins.of.items() if name in names}
+        tables = zip(self.names, self.tables, strict=True)
+        return type(self)(Bins(bins), tuple(table for name, table in tables if name in names))
+
     def transform(self, columns: Mapping[str, Values]) -> Matrix:
         """Return the design matrix of any rows, shape (n, d)."""
         slots = self.bins.slots_of(columns)

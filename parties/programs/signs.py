@@ -1,0 +1,171 @@
+"""The joint fit of a regression: once, or again and again while columns of the wrong sign leave it.
+
+Every fit after the first goes on from where the one before it stood, without the column that left.
+All of them together take no more gradients than model.max_iter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parties.programs.features import HostsColumn
+from parties.programs.fitting import GuestFits, HostFits
+from parties.programs.limits import check_columns_count
+from parties.programs.run import Run
+from vfl.errors import DataError
+from vfl.linear import signs
+from vfl.linear.columns import Columns
+from vfl.linear.logistic import Fit, Rules
+from vfl.linear.signs import Leaver, Leaves
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+Labels = NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """A party's columns in a fit: names, training rows (n, d), penalties (d,), and where weights begin."""
+
+    names: tuple[str, ...]
+    x: Matrix
+    penalty: Vector
+    start: Vector
+
+    def columns(self, told: int | None) -> Columns:
+        """Return the columns as a descent takes them; `told`: bits of a gradient's numbers."""
+        return Columns(self.x, self.penalty, self.start, told)
+
+    def at(self, w: Vector) -> Inputs:
+        """Return the same columns, to begin at other weights."""
+        return replace(self, start=w)
+
+    def without(self, name: str) -> Inputs:
+        """Return the others, to begin where they stand."""
+        stay = [j for j, other in enumerate(self.names) if other != name]
+        names = tuple(self.names[j] for j in stay)
+        return Inputs(names, self.x[:, stay], self.penalty[stay], self.start[stay])
+
+    def least_telling(self, values: Mapping[str, float]) -> str | None:
+        """Return the column of the lowest information value whose weight is below 0, if there is one."""
+        wrong = [name for name, w in zip(self.names, self.start, strict=True) if w < 0 and name in values]
+        return min(wrong, key=values.__getitem__, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A party's columns where the last fit stands, how all fits went, and why columns have left.
+
+    `partners`: what the guest calls columns of hosts that have left.
+    """
+
+    inputs: Inputs
+    columns: Columns
+    fit: Fit
+    left: dict[str, str]
+    partners: list[str]
+
+
+async def guest_fitted(
+    run: Run,
+    fits: GuestFits,
+    inputs: Inputs,
+    y: Labels,
+    values: Mapping[str, float],
+    theirs: Sequence[HostsColumn],
+    source: str,
+) -> Fitted:
+    """Fit the guest's half; `values`: information values of its columns, `theirs`: hosts' columns."""
+    degrees, left, partners = list[int](), dict[str, str](), list[str]()
+    standing = [{c.number: c for c in theirs if c.host == host and c.kept} for host in run.hosts]
+    while True:
+        columns, number = inputs.columns(run.gradient_bits), len(left) + len(partners) + 1
+        fit = await fits.descend(columns, y, _rules(run, degrees), f"fit {number}")
+        degrees += fit.degrees
+        inputs = inputs.at(fit.coefficients)
+        if not run.job.features.selection.drops:
+            break
+        worst = inputs.least_telling(values)
+        leaver = await _leaver(run, number, None if worst is None else values[worst], standing)
+        if leaver is None:
+            break
+        if len(degrees) >= run.fit_rules.max_iter:
+            what = f"{len(degrees)} gradients are spent, and coefficients below 0 are left"
+            raise DataError(source, what, "change the job: model.max_iter, or features.selection")
+        if leaver.party:
+            partners.append(standing[leaver.party - 1].pop(leaver.column).label)
+        else:
+            assert worst is not None
+            left[worst] = _why(inputs, worst)
+            inputs = _others(inputs, worst, values, source)
+    return Fitted(
+        inputs, columns, replace(fit, gradients=len(degrees), degrees=tuple(degrees)), left, partners
+    )
+
+
+async def host_fitted(
+    run: Run, fits: HostFits, inputs: Inputs, values: Mapping[str, float], source: str
+) -> Fitted:
+    """Fit the host's half; `values`: information values of all columns that it has binned, in order."""
+    degrees, left, number = list[int](), dict[str, str](), 0
+    while True:
+        columns, number = inputs.columns(run.gradient_bits), number + 1
+        fit = await fits.descend(columns, _rules(run, degrees), f"fit {number}")
+        degrees += fit.degrees
+        inputs = inputs.at(fit.coefficients)
+        if not run.job.features.selection.drops:
+            break
+        worst = inputs.least_telling(values)
+        told = await _told(run, number, signs.NONE if worst is None else list(values).index(worst))
+        if not told.again:
+            break
+        if told.yours and worst is not None:
+            left[worst] = _why(inputs, worst)
+            inputs = _others(inputs, worst, values, source)
+            check_columns_count(run, len(inputs.names))
+    return Fitted(inputs, columns, replace(fit, gradients=len(degrees), degrees=tuple(degrees)), left, [])
+
+
+def _rules(run: Run, degrees: list[int]) -> Rules:
+    """Return the rules of the next fit: all fits share the gradients that were agreed."""
+    rules = run.fit_rules
+    return replace(rules, max_iter=rules.max_iter - len(degrees))
+
+
+async def _leaver(
+    run: Run, number: int, own: float | None, standing: Sequence[Mapping[int, HostsColumn]]
+) -> Leaver | None:
+    theirs = [{k: column.value for k, column in columns.items()} for columns in standing]
+    arbiter = run.arbiter if run.job.arbiter else None
+    return await run.step(
+        f"signs {number}",
+        lambda: signs.guest(own, theirs, hosts=run.hosts, arbiter=arbiter),
+        lambda leaver: leaver and [leaver.party, leaver.column],
+        lambda kept: Leaver(*kept) if kept else None,
+    )
+
+
+async def _told(run: Run, number: int, worst: int) -> Leaves:
+    arbiter = run.arbiter if run.job.arbiter else None
+    return await run.step(
+        f"signs {number}",
+        lambda: signs.host(worst, guest=run.guest, arbiter=arbiter),
+        lambda told: [told.yours, told.again],
+        lambda kept: Leaves(*kept),
+    )
+
+
+def _why(inputs: Inputs, name: str) -> str:
+    return f"its coefficient was {inputs.start[inputs.names.index(name)]:.4f}"
+
+
+def _others(inputs: Inputs, name: str, values: Mapping[str, float], source: str) -> Inputs:
+    others = inputs.without(name)
+    if not values.keys() & set(others.names):
+        hint = "change the job's features.selection.sign, or bring other columns"
+        raise DataError(source, "every column's coefficient is below 0, also alone", hint)
+    return others
