@@ -8,6 +8,7 @@ Whole encodings are compared by the same functions.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,12 @@ ERROR_BITS = 40
 
 LEAST, MOST = 8, SIZE
 """Bytes of the shortest and the longest digest."""
+
+AT_ONCE = 1 << 20
+"""Digests that are sorted at once; longer lists are sorted share by share, with a share's memory."""
+
+SHARES = 16
+"""Parts of a longer list, by the first byte."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,24 +83,41 @@ def common_places(left: Rows, right: Rows) -> tuple[NDArray[np.int64], NDArray[n
 
     ValueError "left" or "right" where one of them repeats a digest.
     """
-    both = np.concatenate([left, right])
-    order, equal = _ordered(both)
-    first, second = np.sort([order[equal], order[equal + 1]], axis=0)
-    if np.any(second < len(left)):
-        raise ValueError("left")
-    if np.any(first >= len(left)):
-        raise ValueError("right")
-    return first, second - len(left)
+    found = [_common_places(left, right, *places) for places in _shares(left, right)]
+    return np.concatenate([ours for ours, _ in found]), np.concatenate([theirs for _, theirs in found])
 
 
 def repeated(rows: Rows) -> bool:
     """Tell whether a digest stands twice among these."""
-    return len(_ordered(rows)[1]) > 0
+    return any(len(_ordered(rows[places])[1]) > 0 for (places,) in _shares(rows))
 
 
 def ascending(rows: Rows) -> NDArray[np.int64]:
     """Return the order of the digests as texts, the first byte compared first."""
-    return _ordered(rows)[0]
+    return np.concatenate([places[_ordered(rows[places])[0]] for (places,) in _shares(rows)])
+
+
+def _shares(*lists: Rows) -> Iterator[tuple[NDArray[np.int64], ...]]:
+    """Yield places of each list, by ascending digest: those that are sorted at once."""
+    if sum(map(len, lists)) <= AT_ONCE:
+        yield tuple(np.arange(len(rows)) for rows in lists)
+        return
+    first = [rows[:, 0] // (256 // SHARES) for rows in lists]
+    for share in range(SHARES):
+        yield tuple(np.flatnonzero(bytes_ == share) for bytes_ in first)
+
+
+def _common_places(
+    left: Rows, right: Rows, of_left: NDArray[np.int64], of_right: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    both = np.concatenate([left[of_left], right[of_right]])
+    order, equal = _ordered(both)
+    first, second = np.sort([order[equal], order[equal + 1]], axis=0)
+    if np.any(second < len(of_left)):
+        raise ValueError("left")
+    if np.any(first >= len(of_left)):
+        raise ValueError("right")
+    return of_left[first], of_right[second - len(of_left)]
 
 
 def _ordered(rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -57,7 +57,7 @@ from numpy.typing import NDArray
 
 from psi.digests import Digests, ascending, common_places, digests, repeated, width
 from psi.group import SIZE, Group, Rows
-from psi.ristretto import REFERENCE, Blinder, Points, hash_to_group
+from psi.ristretto import REFERENCE, Blinder, Ids, Points, hash_to_group
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError, DataError
 from vfl.wire.flow import Peer
@@ -136,7 +136,7 @@ class Alignment:
 
 
 async def guest(
-    ids: NDArray[np.object_],
+    ids: Ids,
     rng: Randomness,
     *,
     host: Peer,
@@ -165,7 +165,7 @@ async def guest(
 
 
 async def host(
-    ids: NDArray[np.object_],
+    ids: Ids,
     rng: Randomness,
     *,
     guest: Peer,
@@ -208,10 +208,7 @@ class _Side:
     size: int
     """How many ids are common."""
 
-    def __init__(
-        self, ids: NDArray[np.object_], rng: Randomness, domain: bytes, group: Group, peer: Peer
-    ) -> None:
-        assert len(set(ids)) == len(ids), "ids must be distinct"
+    def __init__(self, ids: Ids, rng: Randomness, domain: bytes, group: Group, peer: Peer) -> None:
         if len(ids) > MAX_IDS:
             raise DataError(
                 "alignment", f"{len(ids)} ids, at most {MAX_IDS} can be aligned", "split the list"
@@ -245,7 +242,7 @@ class _Side:
 
     def shuffle(self) -> None:
         """Draw the order in which the peer's ids go back; blame a peer that sent one twice to count twice."""
-        if repeated(digests(self.theirs, self.width)):
+        if repeated(self.theirs[:, 1 : 1 + self.width]):
             raise self.peer.blame("sent an id twice")
         self.order = self.rng.permutation(len(self.theirs))
 
@@ -264,7 +261,7 @@ class _Side:
     def found(self) -> Found:
         """Compare both lists, and set `size`; return what is common."""
         try:
-            positions, places = common_places(digests(self.theirs, self.width), self.ours)
+            positions, places = common_places(self.theirs[:, 1 : 1 + self.width], self.ours)
         except ValueError as error:
             what = "sent an id twice" if str(error) == "left" else "returned an id of ours twice"
             raise self.peer.blame(what) from None

@@ -37,12 +37,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from psi.digests import Digests, ascending, digests
 from psi.ecdh import MAX_IDS, check_agreed
 from psi.group import Group, Rows
-from psi.ristretto import REFERENCE, Blinder, Points, hash_to_group
+from psi.ristretto import REFERENCE, Blinder, Ids, Points, hash_to_group
 from vfl.crypto.randomness import Randomness
 from vfl.wire.flow import Peer
 from vfl.wire.message import Disclosed, Message
@@ -142,7 +141,7 @@ async def guest(
 
 
 async def host(
-    ids: NDArray[np.object_],
+    ids: Ids,
     answer: Callable[[int | None], Awaitable[None]],
     allow: Callable[[], None],
     rng: Randomness,
@@ -155,7 +154,6 @@ async def host(
 
     `allow` is called before a question is answered, and raises ContractError for one too many.
     """
-    assert len(set(ids)) == len(ids), "ids must be distinct"
     blinder = Blinder(rng, group)
     elements = blinder.blind(hash_to_group(ids, domain, group)).rows
     rows = ascending(elements[:, 1:])

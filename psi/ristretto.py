@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import rbcl
@@ -25,6 +26,9 @@ from vfl.crypto.randomness import Randomness
 
 DST = b"vfl-psi-v1-ristretto255_XMD:SHA-512_R255MAP_RO_"
 """Domain separation of H, before the caller's own domain (RFC 9380, 3.1)."""
+
+Ids = NDArray[Any]
+"""Distinct texts, as objects or as numpy's own."""
 
 REFERENCE = Sodium()
 """The group in one thread, on any machine."""
@@ -132,9 +136,7 @@ class Blinder:
         return Points(self._group.raised(points.rows, pow(self._scalar, -1, ORDER)))
 
 
-def hash_to_group(
-    ids: Sequence[str] | NDArray[np.object_], domain: bytes, group: Group = REFERENCE
-) -> Hashed:
+def hash_to_group(ids: Sequence[str] | Ids, domain: bytes, group: Group = REFERENCE) -> Hashed:
     """Return H(x) of every id; different domains give unrelated elements."""
     return Hashed(group.expanded(list(map(str.encode, ids)), DST + domain))
 

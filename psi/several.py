@@ -68,7 +68,7 @@ from numpy.typing import NDArray
 from psi.digests import common_places, repeated
 from psi.ecdh import MAX_IDS, Alignment, check_agreed
 from psi.group import SIZE, Group, Rows
-from psi.ristretto import REFERENCE, Blinder, Points, canonical, hash_to_group, valid
+from psi.ristretto import REFERENCE, Blinder, Ids, Points, canonical, hash_to_group, valid
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError, DataError
 from vfl.wire.flow import Peer
@@ -156,7 +156,7 @@ class OwnPlaces(Message):
 
 
 async def guest(
-    ids: NDArray[np.object_],
+    ids: Ids,
     rng: Randomness,
     *,
     hosts: tuple[Peer, ...],
@@ -198,7 +198,7 @@ async def guest(
 
 
 async def host(
-    ids: NDArray[np.object_],
+    ids: Ids,
     rng: Randomness,
     *,
     guest: Peer,
@@ -228,10 +228,7 @@ async def host(
 class _OwnList:
     """A party's own ids, its secret, and the order in which they are sent."""
 
-    def __init__(
-        self, ids: NDArray[np.object_], rng: Randomness, domain: bytes, group: Group, blinder: Blinder
-    ) -> None:
-        assert len(set(ids)) == len(ids), "ids must be distinct"
+    def __init__(self, ids: Ids, rng: Randomness, domain: bytes, group: Group, blinder: Blinder) -> None:
         if len(ids) > MAX_IDS:
             what = f"{len(ids)} ids, at most {MAX_IDS} can be aligned"
             raise DataError("alignment", what, "split the list")

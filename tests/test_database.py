@@ -58,7 +58,7 @@ def data(folder: Path, url: str, train: str = QUERY, **more: object) -> Data:
 
 def by_id(table: Table) -> Table:
     """Return the rows in the order of their ids."""
-    return table.take(np.argsort(table.ids.astype(str)))
+    return table.take(np.argsort(table.ids))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psi.digests import Digests, common_places, repeated, width
+from psi.digests import AT_ONCE, Digests, ascending, common_places, repeated, width
 from psi.ecdh import MAX_IDS
 
 
@@ -64,3 +64,20 @@ def test_digests_survive_the_wire_and_nothing_else_does():
     ):
         with pytest.raises(ValueError, match="digests"):
             Digests.from_wire(wrong, data)
+
+
+def test_long_lists_are_compared_share_by_share_as_short_ones_are():
+    rng = np.random.default_rng(1)
+    rows = np.unique(rng.integers(0, 1 << 63, AT_ONCE, np.int64).astype(">u8"))
+    left, right = rng.permutation(rows), rng.permutation(rows[::2])
+    ours, theirs = common_places(as_digests(left), as_digests(right))
+    np.testing.assert_array_equal(left[ours], rows[::2])
+    np.testing.assert_array_equal(right[theirs], rows[::2])
+    both = np.concatenate([left, rows[:-1] + 1])
+    np.testing.assert_array_equal(both[ascending(as_digests(both))], np.sort(both))
+    assert not repeated(as_digests(np.concatenate([left, right + 1])))
+    assert repeated(as_digests(np.concatenate([left, right])))
+
+
+def as_digests(numbers):
+    return numbers.astype(">u8").reshape(-1, 1).view(np.uint8)

@@ -1,5 +1,7 @@
 """Ids by the contract's rules: what is equal, what is refused, what is kept."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,8 +9,9 @@ from hypothesis import strategies as st
 from shared_data import shared
 
 from vfl.errors import DataError
-from vfl.table.ids import IdRules, normalised
+from vfl.table.ids import ASCII_SPACE, IdRules, normalised
 from vfl.table.read import read_table
+from vfl.table.table import PART
 
 DROP = IdRules(blanks="drop", duplicates="drop")
 rules = st.builds(
@@ -33,6 +36,23 @@ def test_kept_ids_are_distinct_and_every_row_is_accounted_for(texts):
     assert len(set(clean.ids)) == len(clean)
     assert len(clean) + clean.blanks + clean.duplicates == len(texts)
     assert [DROP.apply(texts[row]) for row in clean.rows] == list(clean.ids)
+
+
+ASCII, OTHERS = st.text(f"aA1{ASCII_SPACE}\0", max_size=3), st.text("a\u00c9\uff21", max_size=2)
+
+
+@given(rules, st.lists(ASCII | OTHERS) | st.lists(ASCII))
+def test_ids_are_what_the_rules_make_of_each(rule, texts):
+    clean = normalised(column(*texts), replace(rule, blanks="drop", duplicates="drop"), "bank.csv")
+    assert list(clean.ids) == [key for key in dict.fromkeys(map(rule.apply, texts)) if key]
+
+
+def test_ids_of_a_long_list_are_those_of_its_parts():
+    texts = [f"c{k % (PART + 7)}" if k % 1000 else f"\u00e9{k}" for k in range(3 * PART)]
+    clean = normalised(column(*texts), DROP, "bank.csv")
+    first = {text: row for row, text in reversed(list(enumerate(texts)))}
+    assert clean.ids.tolist() == [texts[row] for row in sorted(first.values())]
+    assert clean.rows.tolist() == sorted(first.values())
 
 
 def test_the_first_of_equal_ids_is_kept():

@@ -39,6 +39,7 @@ from parties.contract.tally import private_folder, state_folder
 from vfl.crypto.fixed_point import encode
 from vfl.errors import ConfigError
 from vfl.gates import RARE_ROWS, ROWS_PER_COLUMN, Gates
+from vfl.table.table import Texts
 from vfl.wire.flow import Peer
 
 VERSION = 1
@@ -79,7 +80,7 @@ class Earlier:
         """Return those in the party's state."""
         return cls(state_folder(party) / "rows")
 
-    def record(self, run: str, ids: NDArray[np.object_], label: NDArray[np.int8] | None) -> Record:
+    def record(self, run: str, ids: Texts, label: NDArray[np.int8] | None) -> Record:
         """Return the record of a training on rows with these normalised ids, not kept yet."""
         key = self._key(b"vfl row")
         labels = [b""] * len(ids) if label is None else [b"\0%d" % value for value in label]
@@ -89,9 +90,9 @@ class Earlier:
         )
         return Record(run, np.unique(np.frombuffer(digests, "<u8")), {})
 
-    def mark(self, ids: NDArray[np.object_], x: NDArray[np.float64]) -> int:
+    def mark(self, ids: Texts, x: NDArray[np.float64]) -> int:
         """Return a number that the same columns on the same rows have again, and nobody else can make."""
-        order = np.argsort(ids.astype(str))
+        order = np.argsort(ids)
         digest = hashlib.blake2b(key=self._key(b"vfl columns"), digest_size=WIDTH)
         for part in ("\n".join(ids[order]).encode(), encode(x)[order].tobytes()):
             digest.update(part)

@@ -12,6 +12,7 @@ from parties.programs.limits import check_spread
 from parties.programs.run import Run
 from vfl.arbitration import Shape
 from vfl.linear import crossed
+from vfl.table.table import Texts
 from vfl.wire.flow import Peer
 
 Matrix = NDArray[np.float64]
@@ -67,5 +68,5 @@ def mark_of(run: Run, common: Common, x: Matrix) -> int:
     return run.earlier.mark(_ids_and_labels(run, common)[0], x) if run.earlier else 0
 
 
-def _ids_and_labels(run: Run, common: Common) -> tuple[NDArray[np.object_], NDArray[np.int8] | None]:
+def _ids_and_labels(run: Run, common: Common) -> tuple[Texts, NDArray[np.int8] | None]:
     return clean_ids(run.job, common.training).ids, common.training.label

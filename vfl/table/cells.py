@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from vfl.table.table import Categorical, Column, Numeric
+from vfl.table.table import PART, Categorical, Column, Numeric, Texts
+from vfl.table.table import texts as texts_of
 
 MOSTLY = 0.9
 """Share of numbers above which a column with other texts is a damaged numeric one."""
@@ -64,7 +65,7 @@ def feature(cells: Any, kind: CellKind | None = None) -> Column:
         return Categorical(_shared(texts))
 
 
-def ids(cells: Any) -> NDArray[np.object_]:
+def ids(cells: Any) -> Texts:
     """Return ids as texts, blanks as None; integers become their decimal digits."""
     if pa.types.is_floating(cells.type) or pa.types.is_decimal(cells.type):
         raise CellError(None, "ids are fractional numbers: digits may be lost", "store ids as text")
@@ -72,7 +73,8 @@ def ids(cells: Any) -> NDArray[np.object_]:
     rounded = pc.match_substring_regex(texts, _ROUNDED)
     if pc.any(rounded).as_py():
         raise CellError(_index(rounded), "an id that a spreadsheet has rounded", "export ids as text")
-    return _objects(texts)
+    parts = (texts.slice(start, PART).to_numpy(zero_copy_only=False) for start in range(0, len(texts), PART))
+    return texts_of(parts, len(texts))
 
 
 def label(cells: Any) -> NDArray[np.int8]:
@@ -225,11 +227,6 @@ def _index(mask: Any) -> int:
 
 def _first(cells: Any, mask: Any) -> Any:
     return cells[_index(mask)].as_py()
-
-
-def _objects(texts: Any) -> NDArray[np.object_]:
-    values: NDArray[np.object_] = texts.to_numpy(zero_copy_only=False)
-    return values
 
 
 def _shared(texts: Any) -> NDArray[np.object_]:

@@ -6,11 +6,22 @@ The order of `columns` is the order of the file.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+TEXT = np.dtypes.StringDType(na_object=None)
+"""Texts without an object each: 16 bytes a row, and the text itself where it is longer than 15."""
+
+Texts = NDArray[Any]
+"""Texts of which many differ, as `TEXT` or as objects; None is a blank."""
+
+PART = 1 << 16
+"""Rows that are Python objects at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +74,7 @@ class Table:
     `source` is the file's name, for messages.
     """
 
-    ids: NDArray[np.object_]
+    ids: Texts
     columns: dict[str, Column]
     label: NDArray[np.int8] | None
     split: NDArray[np.object_] | None
@@ -97,10 +108,8 @@ class Table:
         whole = sha256()
         for name, values in known.items():
             whole.update(f"{name}\n{values.dtype}\n{len(values)}\n".encode())
-            # repr, for a blank must not be the text None
-            whole.update(
-                "\n".join(map(repr, values)).encode() if values.dtype == object else values.tobytes()
-            )
+            for part in parts_of(values):
+                whole.update(part.tobytes() if part.dtype.kind in "biuf" else _shown(part))
         return whole.hexdigest()
 
     def take(self, rows: NDArray[np.int64]) -> Table:
@@ -115,3 +124,23 @@ class Table:
             segment=None if self.segment is None else self.segment[rows],
             month=None if self.month is None else self.month[rows],
         )
+
+
+def texts(parts: Iterable[Any], n: int) -> Texts:
+    """Return the n texts of these arrays, one after the other."""
+    whole, start = np.empty(n, TEXT), 0
+    for part in parts:
+        whole[start : start + len(part)] = part
+        start += len(part)
+    assert start == n
+    return whole
+
+
+def parts_of(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield an array in parts of PART rows, the last maybe shorter."""
+    return (values[start : start + PART] for start in range(0, len(values), PART))
+
+
+def _shown(values: Texts) -> bytes:
+    """Return one line a text: repr, for a blank must not be the text None."""
+    return "".join(f"{text!r}\n" for text in values).encode()
