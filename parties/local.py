@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from parties.config.job import Job, JobParty
+from parties.config.job import Job
 from parties.config.party import Identity, Link, Party
 from parties.contract.approval import approve
 from parties.crew import Crew
@@ -90,7 +90,7 @@ def _pinned(job: Job, members: dict[str, Member]) -> Job:
         if not key.exists() and not certificate.exists():
             save_identity(create_identity(member.name), member.folder)
         pin = fingerprint(load_identity(member.name, key, certificate).certificate_pem)
-        parties[member.name] = JobParty(role=parties[member.name].role, certificate=pin)
+        parties[member.name] = parties[member.name].model_copy(update={"certificate": pin})
         for other in job.peers_of(member.name):
             shutil.copyfile(certificate, members[other].folder / certificate.name)
     return job.model_copy(update={"parties": parties})

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vfl.errors import PeerError, RefusedError
 from vfl.wire.codec import MAX_HEADER, MAX_MESSAGE, WrongKindError, decode, encode
 from vfl.wire.frames import (
+    FORMAT,
     PART,
     Assembler,
     Hello,
@@ -236,7 +237,7 @@ def test_frames_that_make_no_message_are_refused(frames, complaint):
 
 
 def test_a_hello_comes_back_as_it_was_said():
-    hello = Hello("c" * 64, "run 1", "score", "bank")
+    hello = Hello("c" * 64, "run 1", "score", "bank", 3, ("insurer", "lender"))
     assert open_hello(hello_frame(hello)) == hello
 
 
@@ -253,6 +254,10 @@ def test_a_hello_comes_back_as_it_was_said():
         b"\x01" + msgpack.packb([1, "c", "r", "t", "\x1b[2J"]),
         b"\x01" + msgpack.packb([2, "c", "r", "t", "p"]),
         b"\x01" + msgpack.packb([1, "c" * 5000, "r", "t", "p"]),
+        b"\x01" + msgpack.packb([FORMAT, "c", "r", "t", "p", 0]),
+        b"\x01" + msgpack.packb([FORMAT, "c", "r", "t", "p", 0, "insurer"]),
+        b"\x01" + msgpack.packb([FORMAT, "c", "r", "t", "p", 0, [7]]),
+        b"\x01" + msgpack.packb([FORMAT, "c", "r", "t", "p", -1, []]),
     ],
 )
 def test_anything_but_a_hello_is_refused(frame):

@@ -93,7 +93,7 @@ def test_the_contract_hash_is_that_of_canonical_json(tmp_path: Path) -> None:
     assert '"purpose":"Pr\\u00fcfung"' in text
     assert '"tolerance":3e-05' in text
     assert small.contract_hash() == hashlib.sha256(text.encode()).hexdigest()
-    assert small.contract_hash() == "77bd51eadd27a3f6f96fdc407e6945f664dc4abb94e75d6d75011e454d6562ed"
+    assert small.contract_hash() == "5dda2665c84f0ae3f996d5379050ed79a68f2e54ecaf85ce536cf9fea78b7c20"
 
 
 def test_a_dumped_job_loads_to_an_equal_one(tmp_path: Path) -> None:

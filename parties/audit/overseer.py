@@ -24,6 +24,8 @@ class Overseer:
         self._counts = {"sent": 0, "received": 0}
         job, party = mandate.job, mandate.party.party
         about = {"task": mandate.task, "job": job.job, "contract": job.contract_hash()}
+        if mandate.absent:
+            about |= {"absent": ", ".join(mandate.absent)}
         self._note("run resumed" if resumed else "run begun", about | {"role": job.parties[party].role})
 
     def approved(self) -> None:

@@ -91,6 +91,14 @@ class JobParty(Section):
         "`vfl local` makes certificates where none is pinned; everything else refuses to run.",
     )
 
+    optional: bool = Field(
+        default=False,
+        description="Whether a training may begin without this host, if it does not answer the guest for "
+        "timeouts.optional seconds: all are told, and the model is that of those present. At least one host "
+        "must be there. With fewer hosts the guest learns the scores' parts of the others less mixed, and no "
+        "party can check its word that one was away.",
+    )
+
 
 def _named(parties: dict[str, JobParty], role: Role) -> tuple[str, ...]:
     return tuple(sorted(name for name, party in parties.items() if party.role == role))
@@ -156,6 +164,10 @@ class Job(Section):
                 raise ValueError(f"needs {limit}, not {len(named)}{': ' if named else ''}{', '.join(named)}")
         for name, party in parties.items():
             named_like(name, party.role)
+            if party.optional and party.role != "host":
+                raise ValueError(f"{name} is the {party.role}: only a host may be optional")
+        if any(party.optional for party in parties.values()) and len(_named(parties, "host")) == 1:
+            raise ValueError("the only host cannot be optional: there is no joint model without one")
         return parties
 
     @field_validator("model")
@@ -235,6 +247,21 @@ class Job(Section):
     def hosts(self) -> tuple[str, ...]:
         """The hosts' names, sorted: their order in the file is layout, and counts for nothing."""
         return _named(self.parties, "host")
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """The hosts without which a training may begin."""
+        return tuple(name for name in self.hosts if self.parties[name].optional)
+
+    def check_absent(self, absent: tuple[str, ...], teller: str) -> None:
+        """Raise ContractError unless a run may be without these hosts, as a party says that it is."""
+        for name in absent:
+            if name not in self.optional:
+                raise ContractError(
+                    teller, f"begins without {name[:32]}, which this contract does not let it"
+                )
+        if len(set(absent)) == len(self.hosts):
+            raise ContractError(teller, "begins without any host")
 
     @property
     def arbiter(self) -> str | None:

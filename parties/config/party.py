@@ -211,6 +211,12 @@ class Timeouts(Section):
     message: float = Field(
         default=3600.0, gt=0, description="Seconds until a peer's next message must have come."
     )
+    optional: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds for which the guest waits, before it begins a training, for hosts that the job "
+        "calls optional, all of them together.",
+    )
     resume: float = Field(
         default=600.0,
         gt=0,

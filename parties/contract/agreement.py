@@ -43,7 +43,7 @@ class OwnApproval(Message):
 
 @dataclass(frozen=True, slots=True)
 class Approvals(Message):
-    """Every party's signed approval, by the name's order.  Reveals: the same, of all."""
+    """The signed approvals of all that take part, by the name's order.  Reveals: the same, of all."""
 
     documents: tuple[str, ...]
     refusal: str

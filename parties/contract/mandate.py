@@ -1,4 +1,8 @@
-"""What a party may do under a contract, as it stands now: asked before a run, and during it."""
+"""What a party may do under a contract, as it stands now: asked before a run, and during it.
+
+A host that stays away from a run need not have approved it, and its approval counts no run: it shows
+nothing and learns nothing, and whoever is there has signed that the run may begin without it.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +27,14 @@ class Mandate:
     party: Party
     run: str
     task: str
+    absent: tuple[str, ...] = ()
     terms: dict[str, Terms] = field(default_factory=dict)
     """What each party has approved, once checked."""
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The parties that take part, in the order of their names."""
+        return tuple(name for name in sorted(self.job.parties) if name not in self.absent)
 
     @property
     def tally(self) -> Tally:
@@ -50,13 +60,11 @@ class Mandate:
 
     def held_documents(self) -> dict[str, str]:
         """Return the approvals that are here, by party."""
-        return {
-            name: read_document(self.party.approvals, self.job, name) for name in sorted(self.job.parties)
-        }
+        return {name: read_document(self.party.approvals, self.job, name) for name in self.present}
 
     def check(self, documents: Mapping[str, str]) -> None:
-        """Verify every party's approval, of exactly this contract and with a run left, else ContractError."""
-        for name in sorted(self.job.parties):
+        """Verify the approvals of all that take part, of this contract and with a run left; ContractError."""
+        for name in self.present:
             terms = Approval.verified(documents.get(name, ""), self.job, name).approval
             self._check(terms)
             self.terms[name] = terms

@@ -12,6 +12,11 @@ from vfl.gates import GATES
 
 WIDTH = 80
 
+AWAY = (
+    "it may stay away: a training then begins without it, as the guest says, and the guest learns the other "
+    "hosts' parts of scores less mixed"
+)
+
 ERRORS = "weighted sums of products of two of its columns, and the covariance of its coefficients"
 
 
@@ -21,6 +26,8 @@ def in_words(job: Job) -> Iterator[str]:
     yield from _item("purpose", job.purpose)
     for name, party in job.parties.items():
         yield f"  {party.role}: {name}, certificate {party.certificate or 'not pinned'}"
+        if party.optional:
+            yield from _wrapped(f"    {AWAY}", "    ")
     if job.model_contract:
         yield f"  scores the model of contract {job.model_contract}, and trains none"
     for title, section in (("model", job.model), ("features", job.features), ("encryption", job.encryption)):

@@ -30,7 +30,15 @@ def peers(job: Job, party: Party) -> Iterator[Finding]:
         if link.dial is None:
             yield fine(f"peer {name}", "calls this party")
         else:
-            yield from _peer(name, link.dial, own, _trusted(job, party, name))
+            found = _peer(name, link.dial, own, _trusted(job, party, name))
+            yield from map(_optional, found) if name in job.optional else found
+
+
+def _optional(found: Finding) -> Finding:
+    """Return what was found of a host without which a training may begin: it may be absent, and no other."""
+    if found.code != LostError.exit_code:
+        return found
+    return doubtful(found.subject, f"{found.seen}; it is optional", found.mend)
 
 
 def _own(party: Party) -> Identity | None:

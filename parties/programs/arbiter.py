@@ -31,7 +31,7 @@ def serve(job: Job, party: Party, out: Path, progress: Progress, service: Servic
         progress.phase("decrypting masked sums")
         session.run(training(run))
         books = run.books(session, effort)
-        publish_results(session, out, {"ledger.json": session.ledger.as_json(), "run.json": books})
+        publish_results(session, out, {"ledger.json": run.ledger(session), "run.json": books})
 
     serve_runs(job, party, out, progress, service, others={"train": job.hosts}, take_part=take_part)
 

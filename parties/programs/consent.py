@@ -29,7 +29,7 @@ def agreed_session(
     `peers`: those of a `lasting` run, met or not.  One that was cut off was agreed to before.
     """
     job, party = run.job, run.party
-    mandate = Mandate(job, party, run.id, run.task)
+    mandate = Mandate(job, party, run.id, run.task, run.absent)
     resumed = run.steps.state(STEP) is not None
     try:
         if resumed:
@@ -53,7 +53,7 @@ def agreed_session(
     if party.party == job.guest:
         role = agreement.guest(mandate, parties=tuple(map(Peer, peers or links)))
     else:
-        role = agreement.party(mandate, tuple(job.parties), guest=run.guest)
+        role = agreement.party(mandate, mandate.present, guest=run.guest)
     if refusal := session.run(role):
         overseer.stopped(public_reason(refusal))
         session.close()

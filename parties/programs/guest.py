@@ -59,15 +59,21 @@ def train(
             warm.check_model(job, out / MODEL)
         load_kernels(party, ids=True)
         id = resumed or secrets.token_hex(8)
-        at = lasting.found if resumed else lasting.begin
-        journal = at(contacts, out, id, table.digest())
+        if resumed:
+            journal = lasting.found(contacts, out, id, table.digest())
+        else:
+            Mandate(job, party, id, "train").own_document()
+            journal = lasting.begin(contacts, out, id, table.digest(), contacts.absent())
+        absent = lasting.absent_from(journal)
         with lasting.alone(journal):
             rng, earlier = lasting.Recorded(journal), Earlier.of(party)
-            run = Run.begin(job, party, id, "train", progress, rng=rng, steps=journal, earlier=earlier)
-            links = {} if resumed else _met(contacts, id, "train")
+            run = Run.begin(
+                job, party, id, "train", progress, rng=rng, steps=journal, earlier=earlier, absent=absent
+            )
+            links = {} if resumed else _met(contacts, run)
             lasts = lasting.lasting(contacts, journal, "train")
             with lasting.over(journal) as over:
-                session = agreed_session(run, links, lasts, job.peers_of(job.guest))
+                session = agreed_session(run, links, lasts, _peers(run))
                 if not over:
                     trained = session.run(_training(run, table, out / MODEL))
                     _publish(run, session, trained, out, effort)
@@ -106,7 +112,7 @@ def _training(run: Run, table: Table, model: Path) -> Role[Trained]:
 def _publish(run: Run, session: Session, trained: Trained, out: Path, effort: Effort) -> None:
     from parties.report.page import render  # with matplotlib, which no training needs before
 
-    ledger = session.ledger.as_json()
+    ledger = run.ledger(session)
     summary = run.books(session, effort) | trained.facts | card_facts(run.job, trained.half)
     files = {
         MODEL: trained.half.as_json(),
@@ -134,8 +140,10 @@ def score(
     clean_ids(job, table)
     contacts = Contacts.load(job, party)
     load_kernels(party, ids=True)
-    run = Run.begin(job, party, secrets.token_hex(8), "score", progress)
-    session = agreed_session(run, _met(contacts, run.id, "score"))
+    absent = tuple(name for name in job.optional if name in half.absent)
+    run = Run.begin(job, party, secrets.token_hex(8), "score", progress, absent=absent)
+    Mandate(job, party, run.id, "score").own_document()
+    session = agreed_session(run, _met(contacts, run))
     progress.phase("scoring")
     common, others, logit = session.run(_scoring(run, table, half))
     session.close()
@@ -153,7 +161,7 @@ def score(
     if isinstance(half, Half):
         facts |= batch_stability(run, common, half)
     books = run.books(session, effort)
-    files = {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts}
+    files = {"score-ledger.json": run.ledger(session), "score.json": books | facts}
     publish_results(session, out, files, written=(target, unmatched) if target else (unmatched,))
     return facts | {"warnings": run.warnings}
 
@@ -179,9 +187,13 @@ async def scoring_batch(run: Run, table: Table, half: Half) -> tuple[Table, Tabl
     return common, others, half.calibrated(half.logit(common) + theirs)
 
 
-def _met(contacts: Contacts, run: str, task: str) -> dict[str, Link]:
-    """Dial whoever takes part in a task."""
-    job = contacts.job
-    Mandate(job, contacts.party, run, task).own_document()
-    peers = job.peers_of(job.guest) if task == "train" else job.hosts
-    return {name: contacts.meet(name, run, task) for name in peers}
+def _met(contacts: Contacts, run: Run) -> dict[str, Link]:
+    """Dial whoever takes part in a run."""
+    return {name: contacts.meet(name, run.id, run.task, absent=run.absent) for name in _peers(run)}
+
+
+def _peers(run: Run) -> tuple[str, ...]:
+    """Return whom the guest meets: in a scoring no arbiter."""
+    if run.task != "train":
+        return run.host_names
+    return tuple(name for name in run.job.peers_of(run.job.guest) if name not in run.absent)

@@ -85,7 +85,7 @@ def _train(run: Run, session: Session, table: Table, out: Path) -> None:
     books = run.books(session, effort)
     files = {
         MODEL: trained.half.as_json(),
-        "ledger.json": session.ledger.as_json(),
+        "ledger.json": run.ledger(session),
         "run.json": books | trained.facts | card_facts(run.job, trained.half),
     }
     publish_results(session, out, files)
@@ -95,16 +95,14 @@ def _score(run: Run, session: Session, table: Table, out: Path) -> None:
     effort = Effort()
     facts = session.run(_scoring(run, table, out / MODEL))
     books = run.books(session, effort)
-    publish_results(
-        session, out, {"score-ledger.json": session.ledger.as_json(), "score.json": books | facts}
-    )
+    publish_results(session, out, {"score-ledger.json": run.ledger(session), "score.json": books | facts})
 
 
 def _answer(run: Run, session: Session, table: Table, out: Path) -> None:
     effort = Effort()
     facts = session.run(answering(run, table, out / MODEL))
     books = run.books(session, effort)
-    files = {"online-ledger.json": session.ledger.as_json(), "online.json": books | facts}
+    files = {"online-ledger.json": run.ledger(session), "online.json": books | facts}
     publish_results(session, out, files)
 
 
@@ -144,6 +142,7 @@ async def training(run: Run, table: Table) -> Trained:
         dict(zip(features.names, fit.coefficients.tolist(), strict=True)),
         levels_in(common.training, features),
         population=population_of(common, features),
+        absent=run.absent,
     )
     check_signs(run, table.source, half.weights)
     for warning in unseen(half.levels, common.table):
@@ -180,6 +179,7 @@ async def _show_coefficients(run: Run, half: Half, columns: tuple[str, ...]) -> 
 async def scoring_batch(run: Run, table: Table, model: Path) -> dict[str, Any]:
     """Answer with the host's part of each common customer's logit."""
     half = Half.load(model) if model.exists() else None
+    run.check_fitted_without(half.absent if half else run.absent)
     await halves.host(half.run if half else None, guest=run.guest)
     assert half is not None and run.party.data is not None
     data = run.party.data

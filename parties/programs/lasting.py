@@ -54,8 +54,11 @@ def path_of(out: Path, run: str) -> Path:
     return out / STATE / run / "journal.db"
 
 
-def begin(contacts: Contacts, out: Path, run: str, table: str) -> Journal:
-    """Return the journal of a new run; `table`: the digest of the party's, nothing of a party without one."""
+def begin(contacts: Contacts, out: Path, run: str, table: str, absent: tuple[str, ...] = ()) -> Journal:
+    """Return the journal of a new run.
+
+    `table`: the digest of the party's, nothing of a party without one; `absent`: hosts that stay away.
+    """
     facts = {
         "run": run,
         "job": contacts.job.job,
@@ -64,6 +67,7 @@ def begin(contacts: Contacts, out: Path, run: str, table: str) -> Journal:
         "begun": datetime.now(UTC).isoformat(timespec="seconds"),
         "state": RUNNING,
         "table": table,
+        "absent": " ".join(absent),
     }
     return Journal.create(path_of(out, run), contacts.own.key_pem, Randomness().bytes, facts)
 
@@ -83,6 +87,11 @@ def found(contacts: Contacts, out: Path, run: str, table: str) -> Journal:
         what = "the table has changed since the run began"
         raise DataError(f"run {run}", what, "put the table back, or begin a new run")
     return journal
+
+
+def absent_from(journal: Journal) -> tuple[str, ...]:
+    """Return the hosts without which a run began."""
+    return tuple(journal.about.get("absent", "").split())
 
 
 def have(contacts: Contacts, out: Path, run: str) -> int:
@@ -158,12 +167,14 @@ def alone(journal: Journal) -> Iterator[None]:
 
 def lasting(contacts: Contacts, journal: Journal, task: str, listener: Listener | None = None) -> Lasting:
     """Return what makes a run last: links are made anew until `timeouts.resume` is over."""
-    run, guest = journal.about["run"], contacts.job.guest
+    run, guest, absent = journal.about["run"], contacts.job.guest, absent_from(journal)
 
     def meet(peer: str, have: int) -> Link:
         if listener is not None and listener.calls_for_another(guest, run):
             raise PausedError(guest, "began another run", f"run {run} waits; {HOW_TO_GO_ON}")
-        return contacts.meet(peer, run, task, listener, have=have, timeout=PATIENCE_OF_A_CALL)
+        said = absent if contacts.party.party == guest else ()
+        patience = PATIENCE_OF_A_CALL
+        return contacts.meet(peer, run, task, listener, have=have, timeout=patience, absent=said)
 
     timeouts = contacts.party.timeouts
     delivering = journal.about["state"] == DELIVERING

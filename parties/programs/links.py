@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Self
 
 from parties.config.job import Job
 from parties.config.party import Party
 from parties.inspection import pinned_certificates
+from vfl.errors import LostError
 from vfl.wire.certificates import Identity
-from vfl.wire.network import Hello, Link, Listener, dial
+from vfl.wire.network import Hello, Link, Listener, answers, dial
+
+LEAST_PATIENCE = 2.0
+"""Seconds that each optional host has to answer, however long others were waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +46,38 @@ class Contacts:
         *,
         have: int = 0,
         timeout: float | None = None,
+        absent: tuple[str, ...] = (),
     ) -> Link:
         """Return a link to a peer: dialled where its address is known, else awaited.
 
-        `have`: how many of its messages were taken already; `timeout`: `timeouts.connect` if None.
+        `have`: how many of its messages were taken already; `timeout`: `timeouts.connect` if None;
+        `absent`: the hosts without which the guest begins.
         """
         contract, timeout = self.job.contract_hash(), timeout or self.party.timeouts.connect
         address = self.party.peers[name].dial
         if address is None:
             assert listener is not None  # a guest's file without an address is refused
             return listener.accept(name, contract=contract, run=run, timeout=timeout, have=lambda _: have)
-        hello = Hello(contract, run, task, self.party.party, have)
+        hello = Hello(contract, run, task, self.party.party, have, absent)
         return dial(address, self.own, name, self.known[name], hello, connect_timeout=timeout)
+
+    def absent(self) -> tuple[str, ...]:
+        """Return the optional hosts that do not answer the guest within `timeouts.optional` seconds.
+
+        A host that answers and then takes up no run is not absent.  Raises LostError where no host is
+        left, SecurityError where another certificate than the pinned one is shown.
+        """
+        deadline = time.monotonic() + self.party.timeouts.optional
+        absent = tuple(name for name in self.job.optional if not self._answers(name, deadline))
+        if len(absent) == len(self.job.hosts):
+            hint = "hosts are optional in this job, and one of them must be there"
+            raise LostError(
+                ", ".join(absent), f"no host answers within {self.party.timeouts.optional:g} s", hint
+            )
+        return absent
+
+    def _answers(self, name: str, deadline: float) -> bool:
+        address = self.party.peers[name].dial
+        assert address is not None  # a guest's file without an address is refused
+        patience = max(deadline - time.monotonic(), min(LEAST_PATIENCE, self.party.timeouts.optional))
+        return answers(address, name, self.known[name], patience=patience)

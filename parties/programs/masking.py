@@ -31,5 +31,5 @@ async def _masks(run: Run) -> Masks:
     files, name = run.party.identity, run.party.party
     identity = load_identity(name, files.key, files.certificate)
     return await pairing.host(
-        identity, run.job.pins, run.domain, hosts=run.job.hosts, rng=run.rng, guest=run.guest
+        identity, run.job.pins, run.domain, hosts=run.host_names, rng=run.rng, guest=run.guest
     )

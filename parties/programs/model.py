@@ -6,7 +6,8 @@
  "coefficients": {model column: weight}, the guest's "intercept" first,
  "population": its training rows by column and bin, as vfl.stats.stability writes them,
  "averages": {"columns": {source column: its mean part of the logit}, "partners": theirs}, the guest's,
- "calibration": {"intercept": a, "slope": b}, the guest's, of sigmoid: taylor}
+ "calibration": {"intercept": a, "slope": b}, the guest's, of sigmoid: taylor,
+ "absent": [hosts that stayed away from the training], if any did}
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class Half:
     calibration: Calibration | None = None
     population: Population | None = None
     averages: Averages | None = None
+    absent: tuple[str, ...] = ()
+    """Hosts without which it was fitted, and is scored."""
 
     @property
     def slopes(self) -> Vector:
@@ -128,6 +131,8 @@ class Half:
                 "intercept": self.calibration.intercept,
                 "slope": self.calibration.slope,
             }
+        if self.absent:
+            described["absent"] = list(self.absent)
         return described
 
     @classmethod
@@ -139,8 +144,8 @@ class Half:
             calibration = Calibration(**data["calibration"]) if "calibration" in data else None
             population = Population.from_json(data["population"]) if "population" in data else None
             averages = Averages(**data["averages"]) if "averages" in data else None
-            weights = data["coefficients"]
-            return cls(data["run"], features, weights, levels, calibration, population, averages)
+            weights, absent = data["coefficients"], tuple(data.get("absent", ()))
+            return cls(data["run"], features, weights, levels, calibration, population, averages, absent)
 
 
 def columns_of(table: Table) -> dict[str, Values]:

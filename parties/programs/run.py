@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from vfl.arbitration import receive_key
 from vfl.crypto.modular import Modular, best
 from vfl.crypto.paillier import RANDOMISER_BITS, PublicKey
 from vfl.crypto.randomness import Randomness
+from vfl.errors import ContractError
 from vfl.gates import Gates
 from vfl.linear import logistic, residuals
 from vfl.stats.scorecard import Scorecard
@@ -31,6 +32,9 @@ from vfl.wire.flow import Peer
 from vfl.wire.network import Session
 
 T = TypeVar("T")
+
+NOT_THERE = {"train": "the model is fitted without", "score": "the model was fitted without"}
+"""What is said of hosts that stayed away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Run:
     warnings: list[str] = field(default_factory=list)
     earlier: Earlier | None = None
     """The party's trainings before this one, None where nothing of them is kept."""
+    absent: tuple[str, ...] = ()
+    """Optional hosts without which the run is."""
 
     @classmethod
     def begin(
@@ -61,14 +67,17 @@ class Run:
         rng: Randomness | None = None,
         steps: Steps = FORGOTTEN,
         earlier: Earlier | None = None,
+        absent: tuple[str, ...] = (),
     ) -> Run:
         """Return a run with its gates as the job leaves them, and its notes as they were kept."""
         gates, rng = job.open_gates(), rng or Randomness()
-        run = cls(job, party, id, task, progress, gates, rng, steps, earlier=earlier)
+        run = cls(job, party, id, task, progress, gates, rng, steps, earlier=earlier, absent=absent)
         notes = steps.remember("notes", lambda: {"gates": run.gates.overridden, "warnings": run.warnings})
         if notes:
             run.gates.overridden.extend(notes["gates"])
             run.warnings.extend(notes["warnings"])
+        elif absent:
+            run.warn(f"{', '.join(absent)} stayed away: {NOT_THERE[task]}")
         return run
 
     async def step(
@@ -92,8 +101,8 @@ class Run:
 
     @property
     def hosts(self) -> tuple[Peer, ...]:
-        """The parties with columns alone."""
-        return tuple(map(Peer, self.job.hosts))
+        """The parties with columns alone that take part, in the order of their names."""
+        return tuple(Peer(name) for name in self.job.hosts if name not in self.absent)
 
     @property
     def host(self) -> Peer:
@@ -104,8 +113,22 @@ class Run:
     @property
     def place(self) -> residuals.Place:
         """Where this host stands among the hosts."""
-        before = self.job.hosts.index(self.party.party)
-        return residuals.Place(before, len(self.job.hosts) - before - 1)
+        before = self.hosts.index(Peer(self.party.party))
+        return residuals.Place(before, len(self.hosts) - before - 1)
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The names of the hosts that take part."""
+        return tuple(host.name for host in self.hosts)
+
+    def check_fitted_without(self, absent: Collection[str]) -> None:
+        """Raise ContractError where a host is left out of the scores of a model that it has a half of.
+
+        The guest would learn the others' parts less mixed; `absent`: who stayed away from the training.
+        """
+        if missing := [name for name in self.absent if name not in absent]:
+            what = f"scores without {', '.join(missing)}, which took part in the model's training"
+            raise ContractError(self.guest.name, what, "every host of a model takes part in its scores")
 
     @property
     def arbiter(self) -> Peer:
@@ -207,7 +230,8 @@ class Run:
             "contract": self.job.contract_hash(),
             "run": self.id,
             "task": self.task,
-            "parties": {name: party.role for name, party in self.job.parties.items()},
+            "parties": {n: party.role for n, party in self.job.parties.items() if n not in self.absent},
+            **({"absent": list(self.absent)} if self.absent else {}),
             **effort.as_json(),
             "phases": {
                 name: {
@@ -222,6 +246,12 @@ class Run:
             "gates_overridden": self.gates.overridden,
             "warnings": self.warnings,
         }
+
+    def ledger(self, session: Session) -> list[dict[str, Any]]:
+        """Return the ledger, in which whoever stayed away learns nothing."""
+        nothing = {"messages": 0, "plain_numbers": 0, "plain_bits": 0, "sealed_values": 0, "bytes": 0}
+        away = {"phase": "meeting", "message": "none", "reveals": "nothing: it stayed away", **nothing}
+        return [*session.ledger.as_json(), *({"to": name, **away} for name in self.absent)]
 
 
 def as_it_is(result: T) -> T:

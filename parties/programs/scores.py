@@ -40,7 +40,7 @@ def score_columns(run: Run, half: GuestHalf, common: Table, logit: Vector) -> di
         bands = Bands(cuts)
         columns["band"] = np.array(bands.names, object)[bands.of(points)]
     if isinstance(half, Half) and half.averages and run.party.scores.reasons:
-        partners = ", ".join(run.job.hosts)
+        partners = ", ".join(run.host_names)
         lost = losses(half, half.averages, common, logit, f"partner: {partners}", run.scorecard)
         columns |= lost.top(run.party.scores.reasons)
     return columns

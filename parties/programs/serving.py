@@ -104,6 +104,7 @@ class _Server:
             if hello.task not in self.others:
                 guest, party = Peer(link.peer), self.contacts.party.party
                 raise guest.blame(f"asked for {hello.task[:20]!r}, in which {party} has no part")
+            self.contacts.job.check_absent(hello.absent, link.peer)
             if hello.task == "train" and lasting.path_of(self.out, hello.run).exists():
                 self.go_on(hello.run, link)
             elif hello.have:
@@ -126,16 +127,17 @@ class _Server:
         hello, contacts = link.hello, self.contacts
         links = {link.peer: link}
         try:
-            for name in self.others[hello.task]:
+            for name in self._others(hello.task, hello.absent):
                 links[name] = contacts.meet(name, hello.run, hello.task, self.listener)
         except Exception as error:
             for met in links.values():
                 met.abort(public_reason(error), forbidden=forbidden(error))
             raise
         if hello.task == "train":
-            self._train(lasting.begin(contacts, self.out, hello.run, self.table), links)
+            self._train(lasting.begin(contacts, self.out, hello.run, self.table, hello.absent), links)
         else:
-            run = Run.begin(contacts.job, contacts.party, hello.run, hello.task, self.progress)
+            job, party, absent = contacts.job, contacts.party, hello.absent
+            run = Run.begin(job, party, hello.run, hello.task, self.progress, absent=absent)
             session = agreed_session(run, links)
             self.take_part(run, session)
             session.close()
@@ -144,11 +146,18 @@ class _Server:
         job, party, id = self.contacts.job, self.contacts.party, journal.about["run"]
         with lasting.alone(journal):
             rng, earlier = lasting.Recorded(journal), Earlier.of(party)
-            run = Run.begin(job, party, id, "train", self.progress, rng=rng, steps=journal, earlier=earlier)
+            absent, progress = lasting.absent_from(journal), self.progress
+            run = Run.begin(
+                job, party, id, "train", progress, rng=rng, steps=journal, earlier=earlier, absent=absent
+            )
             lasts = lasting.lasting(self.contacts, journal, "train", self.listener)
             with lasting.over(journal) as over:
-                session = agreed_session(run, links, lasts, (job.guest, *self.others["train"]))
+                session = agreed_session(run, links, lasts, (job.guest, *self._others("train", absent)))
                 if not over:
                     self.take_part(run, session)
                     lasting.deliver(journal)
                 session.close()
+
+    def _others(self, task: str, absent: tuple[str, ...]) -> tuple[str, ...]:
+        """Return who is met for a task but the guest."""
+        return tuple(name for name in self.others[task] if name not in absent)

@@ -120,7 +120,15 @@ async def training(run: Run, table: Table) -> Trained:
         facts["joint_coefficients"] = await _show_coefficients(run, models, features, tuple(table.columns))
     measured = await _measured(run, common, models)
     calibration = measured.calibration if run.fit_rules.taylor else None
-    half = Half(run.id, features, models.weights, levels, calibration, population_of(common, features))
+    half = Half(
+        run.id,
+        features,
+        models.weights,
+        levels,
+        calibration,
+        population_of(common, features),
+        absent=run.absent,
+    )
     averages = averages_of(half, common.training, measured.usual)
     half = replace(half, averages=averages)
     facts |= held_out_stability(run, common, half)

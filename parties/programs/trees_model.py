@@ -2,7 +2,8 @@
 
 {"kind": "trees", "run": the training's name,
  "columns": {column: its training levels, or null for numbers},
- "trees": as vfl.trees.model writes the guest's or a host's half}
+ "trees": as vfl.trees.model writes the guest's or a host's half,
+ "absent": [hosts that stayed away from the training], if any did}
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class TreeHalf(Generic[H]):
     run: str
     trees: H
     levels: Levels
+    absent: tuple[str, ...] = ()
+    """Hosts without which they were grown, and are scored."""
 
     def codes(self, table: Table) -> Codes:
         """Return the bin of every value, as `vfl.trees.scoring` needs them."""
@@ -50,7 +53,8 @@ class TreeHalf(Generic[H]):
     def as_json(self) -> dict[str, Any]:
         """Return the half as the module's docstring describes it."""
         columns = levels_json(self.levels)
-        return {"kind": "trees", "run": self.run, "columns": columns, "trees": self.trees.as_json()}
+        described = {"kind": "trees", "run": self.run, "columns": columns, "trees": self.trees.as_json()}
+        return described | ({"absent": list(self.absent)} if self.absent else {})
 
     @classmethod
     def load(cls, path: Path, half: type[H]) -> Self:
@@ -65,4 +69,4 @@ class TreeHalf(Generic[H]):
         for name, binning in trees.bins.of.items():
             if isinstance(binning, LevelBins) != (levels[name] is not None):
                 raise ValueError("bins and columns disagree")
-        return cls(data["run"], trees, levels)
+        return cls(data["run"], trees, levels, tuple(data.get("absent", ())))

@@ -44,6 +44,16 @@ DRIFTS = ((0.1, "no drift to speak of"), (0.25, "some drift"))
 
 def trust(run: Run) -> list[str]:
     """Return what the run's promise rests on, with the parties' names."""
+    return [*_promised(run), *_away(run)]
+
+
+def _away(run: Run) -> list[str]:
+    away, guest = ", ".join(run.get("absent", [])), role(run, "guest")
+    said = f"{away} stayed away, as {guest} says and nobody can check: the model is that of those present."
+    return [said] if away else []
+
+
+def _promised(run: Run) -> list[str]:
     guest, host, arbiter = (role(run, wanted) for wanted in ("guest", "host", "arbiter"))
     if "arbiter" not in run.get("parties", {"": "arbiter"}).values():
         crossed = f"{guest} and {host} hold a key each, and decrypt for each other what is masked."

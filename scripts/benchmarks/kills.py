@@ -3,11 +3,13 @@
     scripts/bench kills --model trees --times 30            one party at a time: bank, insurer, trustee
     scripts/bench kills --model logistic --times 5 --all    all three at the same moment
     scripts/bench kills --times 9 --signal TERM             asked to end: exit code 7, no trace in a log
+    scripts/bench kills --model logistic --two-hosts        a lender has half of the insurer's columns
+    scripts/bench kills --model logistic --without-arbiter  the two decrypt for each other
 
 Every party is a process of its own over loopback TLS.  One that is ended is started again at once:
 the guest by `vfl resume`, the others by `serve`.  Both halves of the model must come out byte for
 byte as those of the training that nobody disturbed, but for the run's name; every ledger must count as
-many messages of each kind; and of its masked sums the trustee must have got no second version, which
+many messages of each kind; and of its masked sums nobody may have got a second version, which
 would be a mask used twice or drawn anew.
 
 Trees are made of exact sums, so any two trainings give the same.  A regression's last bits depend
@@ -29,7 +31,14 @@ from typing import Any
 
 import numpy as np
 
-from scripts.benchmarks.staged.stage import ROLES, Stage, cut_after_alignment, prepared
+from scripts.benchmarks.staged.stage import (
+    NO_ARBITER,
+    ROLES,
+    TWO_HOSTS,
+    Stage,
+    cut_after_alignment,
+    prepared,
+)
 from scripts.benchmarks.staged.traffic import lines_of
 
 SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM}
@@ -42,14 +51,15 @@ BEFORE = 0, 143, -signal.SIGTERM
 def counted(stage: Stage) -> dict[str, dict[str, int]]:
     """Return how many messages of each kind each party's ledger counts, having compared masked sums."""
     counts: dict[str, dict[str, int]] = {}
-    for name in ROLES:
+    for name in stage.roles:
         ledger = json.loads((stage.folder / name / "ledger.json").read_text())
         counts[name] = {f"{e['to']} {e['message']}": e["messages"] for e in ledger}
-    lines = lines_of(stage.folder / "state" / "trustee" / "audit.jsonl")
-    for name in ("bank", "insurer"):
-        versions = {x.digest for x in lines if not x.sent and (x.peer, x.kind) == (name, MASKED)}
-        if len(versions) != counts[name].get(f"trustee {MASKED}", 0):
-            raise SystemExit(f"{name} sent {len(versions)} versions of its sums; see {stage.folder}")
+    for name, told in counts.items():
+        for key in (key for key in told if key.endswith(f" {MASKED}")):
+            lines = lines_of(stage.folder / "state" / key.split()[0] / "audit.jsonl")
+            versions = {x.digest for x in lines if not x.sent and (x.peer, x.kind) == (name, MASKED)}
+            if len(versions) != told[key]:
+                raise SystemExit(f"{name} sent {len(versions)} versions of its sums; see {stage.folder}")
     return counts
 
 
@@ -94,21 +104,25 @@ def main() -> None:
     parser.add_argument("--model", choices=("logistic", "trees"), default="trees")
     parser.add_argument("--times", type=int, default=30, help="trainings with a kill (default 30)")
     parser.add_argument("--customers", type=int, default=3000)
-    parser.add_argument("--all", action="store_true", help="end all three at once")
+    parser.add_argument("--all", action="store_true", help="end all parties at once")
+    cast = parser.add_mutually_exclusive_group()
+    cast.add_argument("--two-hosts", dest="roles", action="store_const", const=TWO_HOSTS, default=ROLES)
+    cast.add_argument("--without-arbiter", dest="roles", action="store_const", const=NO_ARBITER)
     parser.add_argument("--signal", choices=SIGNALS, default="KILL")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     how = SIGNALS[options.signal]
     draw = np.random.default_rng(options.seed)
     temporary = Path(tempfile.mkdtemp(prefix="vfl-kills-"))
-    source = prepared(temporary / "files", options.model, options.customers)
+    source = prepared(temporary / "files", options.model, options.customers, roles=options.roles)
+    names = list(options.roles)
     if options.model == "logistic":
         cut_after_alignment(source)
     wanted, seconds, _ = trained(source, temporary / "alone", [], [], how)
     print(f"{options.model}, {options.customers} customers: {seconds:.1f} s undisturbed", flush=True)
     same = done = tried = 0
     while done < options.times:
-        victims = list(ROLES) if options.all else [list(ROLES)[done % 3]]
+        victims = names if options.all else [names[done % len(names)]]
         moment, tried = draw.uniform(0.5, 0.9 * seconds), tried + 1
         got, took, in_time = trained(source, temporary / f"{tried}", [moment], victims, how)
         seconds = min(seconds, took)  # the first one may have had to wait for the machine

@@ -70,6 +70,24 @@ def dial(
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
+def answers(address: str, peer: str, certificate_pem: bytes, *, patience: float) -> bool:
+    """Tell whether the peer begins to listen at host:port within so many seconds.
+
+    It shows its certificate, and has proven nothing.  Raises SecurityError where another one is shown.
+    """
+    deadline, pause = time.monotonic() + patience, FIRST_PAUSE
+    pin = fingerprint(trusted_pem(certificate_pem, peer))
+    while True:
+        try:
+            _require_presented(address, peer, pin, deadline)
+            return True
+        except _AbsentError:
+            if time.monotonic() + pause >= deadline:
+                return False
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
 def split_address(address: str) -> tuple[str, int]:
     """Return host and port of ``host:port`` or ``[host]:port``."""
     host, _, port = address.rpartition(":")

@@ -3,15 +3,16 @@
     frame = u8 kind | body                                      at most 1 MiB
 
     kind   name   body
-    1      hello  msgpack [format, contract, run, task, party, have]  the first frame of either side
+    1      hello  msgpack [format, contract, run, task, party, have, absent]  either side's first frame
     2      part   u32 length of the whole message | bytes       all parts are equally long
     3      end    u32 length of the whole message | bytes       the rest; completes the message
     4      abort  u8 1 if by what was agreed, else 0 | why, UTF-8     the run is over, whatever is under way
     5      bye    nothing                                       the sender has said all it had to say
     6      ack    u64 count                                     the sender has so many messages for good
 
-Integers are big-endian and `format` is 3.  `have` is how many messages of this run its sender has
-taken already: the other side begins with the next.  A message of n bytes is floor((n - 1) / PART)
+Integers are big-endian and `format` is 4.  `have` is how many messages of this run its sender has
+taken already: the other side begins with the next.  `absent` are the parties without which the run
+is, as the one that begins it says; nobody else says any.  A message of n bytes is floor((n - 1) / PART)
 parts of exactly PART bytes and an end that holds the rest, so a receiver knows from the first of
 them how much will come and refuses more than `codec.MAX_MESSAGE` before it keeps a byte; short
 parts are refused as well, else a million of them could cost more than the message.
@@ -38,7 +39,7 @@ MAX_FRAME = 1 << 20
 MAX_HELLO = 4096
 """Bytes of the largest hello or abort."""
 
-FORMAT = 3
+FORMAT = 4
 """The format that this file describes."""
 
 STOPPED = "stopped the run"
@@ -64,13 +65,17 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What both sides say first: the job's hash, the run, "train" or "score", who speaks, what it has."""
+    """What both sides say first: the job's hash, the run, "train" or "score", who speaks, what it has.
+
+    And which parties are away.
+    """
 
     contract: str
     run: str
     task: str
     party: str
     have: int = 0
+    absent: tuple[str, ...] = ()
 
 
 def hello_frame(hello: Hello) -> bytes:
@@ -92,13 +97,15 @@ def open_hello(frame: bytes) -> Hello:
         raise ValueError("hello has another form")
     if said[0] != FORMAT:
         raise ValueError(f"speaks format {said[0]} of the wire, not {FORMAT}")
-    *texts, have = said[1:]
-    if len(texts) != 4 or any(type(t) is not str or not t.isprintable() for t in texts):
+    if len(said) != 7 or type(said[6]) is not list:
+        raise ValueError("hello has another form")
+    *texts, have, absent = said[1:]
+    if any(type(t) is not str or not t.isprintable() for t in (*texts, *absent)):
         raise ValueError("hello has another form")
     if type(have) is not int or not 0 <= have < 1 << 63:
         raise ValueError("hello has another form")
     contract, run, task, party = texts
-    return Hello(contract, run, task, party, have)
+    return Hello(contract, run, task, party, have, tuple(absent))
 
 
 def abort_frame(reason: str, *, forbidden: bool = False) -> bytes:

@@ -8,7 +8,7 @@
 Importing this module imports gRPC.
 """
 
-from vfl.wire.dialling import dial, presented, split_address
+from vfl.wire.dialling import answers, dial, presented, split_address
 from vfl.wire.frames import Hello
 from vfl.wire.greeting import Greeting, greet
 from vfl.wire.link import Link
@@ -23,6 +23,7 @@ __all__ = [
     "PhaseCost",
     "Session",
     "Witness",
+    "answers",
     "dial",
     "forbidden",
     "greet",

@@ -35,6 +35,7 @@ async def guest(run: Run, table: Table, half: TreeHalf[GuestTrees]) -> tuple[Tab
 async def host(run: Run, table: Table, model: Path) -> dict[str, Any]:
     """Answer with what the host's splits leave possible of each common customer."""
     half = TreeHalf.load(model, HostTrees) if model.exists() else None
+    run.check_fitted_without(half.absent if half else run.absent)
     await halves.host(half.run if half else None, guest=run.guest)
     assert half is not None and run.party.data is not None
     data = run.party.data

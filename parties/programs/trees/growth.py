@@ -46,7 +46,7 @@ class Growth:
 
     def facts(self, ensemble: Ensemble, before: int) -> dict[str, Any]:
         """Return what run.json says of the new trees that the model keeps, after those from `before`."""
-        parties = (self.run.guest.name, *self.run.job.hosts)
+        parties = (self.run.guest.name, *self.run.host_names)
         return {
             "before": before,
             "grown": len(self.seconds),

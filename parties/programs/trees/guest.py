@@ -88,7 +88,9 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
         start = await warm.logits(run, earlier, codes[common.train])
     grown = await _grow(run, common, own, weight, start, key, opener)
     first = earlier.trees.start if earlier else 0.0
-    half = TreeHalf(run.id, GuestTrees(bins, run.job.hosts, old + grown.ensemble.trees, first), levels)
+    half = TreeHalf(
+        run.id, GuestTrees(bins, run.host_names, old + grown.ensemble.trees, first), levels, run.absent
+    )
     measured = await _measured(run, common, own, weight, grown, half.trees, len(old))
     facts = {
         "intersection": len(common.table),

@@ -81,7 +81,7 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
         "rows": common.rows,
         "trees": _facts(run, heard, old, new, common.rows["train"]),
     }
-    return Trained(TreeHalf(run.id, HostTrees(bins, splits), levels), facts)
+    return Trained(TreeHalf(run.id, HostTrees(bins, splits), levels, run.absent), facts)
 
 
 def _facts(

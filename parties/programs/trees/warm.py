@@ -49,7 +49,7 @@ async def guest(run: Run, model: Path | None) -> TreeHalf[GuestTrees] | None:
     half = await kept_half(run, model, GuestTrees)
     if half is None:
         raise ConfigError("model.json", "no model to go on from", COLD)
-    if half.trees.hosts != run.job.hosts:
+    if half.trees.hosts != run.host_names:
         what = f"its trees were grown with other hosts, or in another order: {', '.join(half.trees.hosts)}"
         raise ContractError("model.json", what, COLD)
 

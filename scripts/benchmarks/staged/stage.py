@@ -1,7 +1,11 @@
-"""Three parties of the demo, as processes of their own over loopback TLS: bank, insurer, trustee."""
+"""The parties of the demo, as processes of their own over loopback TLS: bank, insurer, trustee.
+
+Or those of another cast: with a lender that has half of the insurer's columns, or without the trustee.
+"""
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import signal
@@ -10,7 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +29,10 @@ from parties.programs.lasting import abouts
 from vfl.wire.certificates import create_identity, fingerprint, load_identity, save_identity
 
 ROLES = {"bank": "guest", "insurer": "host", "trustee": "arbiter"}
+TWO_HOSTS = {"bank": "guest", "insurer": "host", "lender": "host", "trustee": "arbiter"}
+NO_ARBITER = {"bank": "guest", "insurer": "host"}
 CALLS = (("bank", "insurer"), ("bank", "trustee"), ("insurer", "trustee"))
-"""Who dials whom."""
+"""Who dials whom: everybody whoever comes later, but no host another host."""
 
 SERVERS = ("insurer", "trustee")
 PATIENCE = 300.0
@@ -39,24 +45,32 @@ TRACES = ("Traceback", "Exception ignored", "this is a bug")
 
 @dataclass
 class Stage:
-    """The files of three parties, and their processes."""
+    """The files of some parties, and their processes."""
 
     folder: Path
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    roles: dict[str, str] = field(init=False)
 
-    def start_all(self, *, again: bool = False) -> None:
-        """Start all three, the guest with `vfl resume` if it was there `again`."""
-        for name in reversed(ROLES):
-            self.start(name, again=again)
+    def __post_init__(self) -> None:
+        parties = load(self.folder / "job.yaml").data["parties"]
+        self.roles = {name: party["role"] for name, party in parties.items()}
 
-    def start(self, name: str, *, again: bool = False) -> None:
-        """Start a party, the guest with `vfl resume` if it was there `again`."""
+    @property
+    def with_data(self) -> list[str]:
+        """The parties with a table."""
+        return [name for name, role in self.roles.items() if role != "arbiter"]
+
+    def start_all(self, *, again: bool = False, without: Collection[str] = ()) -> None:
+        """Start all parties but some, the guest with `vfl resume` if it was there `again`."""
+        for name in reversed(self.roles):
+            if name not in without:
+                self.start(name, again=again)
+
+    def start(self, name: str, *, again: bool = False, words: Sequence[str] = ()) -> None:
+        """Start a party, the guest with `vfl resume` if it was there `again`; or a command of these words."""
         files = [str(self.folder / "job.yaml"), "--party", str(self.folder / f"{name}.yaml")]
         files += ["--out", str(self.folder / name)]
-        if ROLES[name] == "guest":
-            words = ["resume"] if again and self._begun() else ["guest", "train"]
-        else:
-            words = [ROLES[name], "serve"]
+        words = words or self._words(name, again)
         with self.log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-P", "-m", "parties", *words, *files], stdout=log, stderr=log
@@ -73,12 +87,13 @@ class Stage:
 
     def traces(self) -> list[str]:
         """Return the lines of all logs that no operator should see."""
-        lines = [line for name in ROLES for line in self.log(name).read_text().splitlines()]
+        logs = [self.log(name) for name in self.processes]
+        lines = [line for log in logs for line in log.read_text().splitlines()]
         return [line for line in lines if any(trace in line for trace in TRACES)]
 
     def aligned(self) -> bool:
-        """Tell whether both tables are aligned, as the parties' journals say."""
-        return all(self.reached(name, "split") for name in ("bank", "insurer"))
+        """Tell whether all tables are aligned, as the parties' journals say."""
+        return all(self.reached(name, "split") for name in self.with_data)
 
     def reached(self, name: str, step: str) -> bool:
         """Tell whether a party's journal holds what a step leaves."""
@@ -120,27 +135,45 @@ class Stage:
             process.wait()
 
     def models(self) -> dict[str, Any]:
-        """Return both halves without the run's name."""
-        halves = {n: json.loads((self.folder / n / "model.json").read_text()) for n in ("bank", "insurer")}
+        """Return all halves without the run's name."""
+        halves = {n: json.loads((self.folder / n / "model.json").read_text()) for n in self.with_data}
         return {name: {k: v for k, v in half.items() if k != "run"} for name, half in halves.items()}
+
+    def _words(self, name: str, again: bool) -> Sequence[str]:
+        if self.roles[name] != "guest":
+            return self.roles[name], "serve"
+        return ("resume",) if again and self._begun() else ("guest", "train")
 
     def _begun(self) -> bool:
         return any((self.folder / "bank" / "state").glob("*/journal.db"))
 
     def _idle(self) -> bool:
-        return all((self.folder / name / "run.json").exists() for name in SERVERS)
+        servers = [name for name in self.processes if self.roles[name] != "guest"]
+        return all((self.folder / name / "run.json").exists() for name in servers)
 
 
-def prepared(folder: Path, model: str, customers: int, timeouts: Mapping[str, float] | None = None) -> Path:
-    """Write the parties' files and tables; return the folder."""
+def prepared(
+    folder: Path,
+    model: str,
+    customers: int,
+    timeouts: Mapping[str, float] | None = None,
+    *,
+    roles: Mapping[str, str] = ROLES,
+    optional: Collection[str] = (),
+) -> Path:
+    """Write the parties' files and tables; return the folder.  `optional`: hosts that may stay away."""
     folder.mkdir(parents=True)
     write(folder, customers, 7)
     for source in demo_configs():
         shutil.copyfile(source, folder / source.name)
+    if "lender" in roles:
+        _share_columns(folder)
     job = load(folder / "job.yaml").data
-    for name in ROLES:
+    job["parties"] = {}
+    for name, role in roles.items():
         save_identity(create_identity(name), folder)
-        job["parties"][name]["certificate"] = fingerprint((folder / f"{name}.crt").read_bytes())
+        pin = fingerprint((folder / f"{name}.crt").read_bytes())
+        job["parties"][name] = {"role": role, "certificate": pin, "optional": name in optional}
     if model == "trees":
         job["model"] = TREES
         del job["features"]
@@ -148,13 +181,26 @@ def prepared(folder: Path, model: str, customers: int, timeouts: Mapping[str, fl
     job["gates"] = {"allow": GATES}
     dump(job, folder / "job.yaml")
     agreed = Job.load(folder / "job.yaml")
-    for name in ROLES:
+    for name in roles:
         identity = load_identity(name, folder / f"{name}.key", folder / f"{name}.crt")
         approve(agreed, identity, folder / "approvals")
-    ports = {name: free_port() for name in SERVERS}
-    for name in ROLES:
-        _write_party(folder, name, ports, dict(timeouts or {}))
+    ports = {name: free_port() for name, role in roles.items() if role != "guest"}
+    for name in roles:
+        _write_party(folder, name, agreed, ports, dict(timeouts or {}))
     return folder
+
+
+def _share_columns(folder: Path) -> None:
+    """Give a lender the second half of the insurer's columns, with all its customers."""
+    with (folder / "insurer.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    middle = 1 + len(rows[0]) // 2
+    for name, own in (("insurer", slice(1, middle)), ("lender", slice(middle, None))):
+        with (folder / f"{name}.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([row[0], *row[own]] for row in rows)
+    lender = load(folder / "insurer.yaml").data
+    lender |= {"party": "lender", "data": lender["data"] | {"table": "lender.csv"}}
+    dump(lender, folder / "lender.yaml")
 
 
 def cut_after_alignment(folder: Path) -> None:
@@ -163,13 +209,13 @@ def cut_after_alignment(folder: Path) -> None:
     stage.start_all()
     while not stage.aligned():
         time.sleep(0.02)
-    for name in ROLES:
+    for name in stage.roles:
         stage.end(name, signal.SIGKILL)
 
 
-def ports_in(folder: Path) -> dict[str, int]:
+def ports_in(folder: Path, servers: Iterable[str] = SERVERS) -> dict[str, int]:
     """Return the port at which each server listens."""
-    files = {name: load(folder / f"{name}.yaml").data for name in SERVERS}
+    files = {name: load(folder / f"{name}.yaml").data for name in servers}
     return {name: int(party["listen"].rpartition(":")[2]) for name, party in files.items()}
 
 
@@ -188,14 +234,16 @@ def free_port() -> int:
         return port
 
 
-def _write_party(folder: Path, name: str, ports: dict[str, int], timeouts: dict[str, float]) -> None:
+def _write_party(
+    folder: Path, name: str, job: Job, ports: dict[str, int], timeouts: dict[str, float]
+) -> None:
+    order = list(job.parties)
     party = load(folder / f"{name}.yaml").data
     party["identity"] = {"certificate": f"{name}.crt", "key": f"{name}.key"}
     party["peers"] = {
         peer: {"certificate": f"{peer}.crt"}
-        | ({"dial": f"127.0.0.1:{ports[peer]}"} if (name, peer) in CALLS else {})
-        for peer in ROLES
-        if peer != name
+        | ({"dial": f"127.0.0.1:{ports[peer]}"} if order.index(peer) > order.index(name) else {})
+        for peer in job.peers_of(name)
     }
     if name in ports:
         party["listen"] = f"127.0.0.1:{ports[name]}"
