@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from parties.config.features import ColumnBins
 from parties.config.job import Job
-from parties.config.party import Compute, Data, Identity, Party
+from parties.config.party import Data, Identity, Party
+from parties.config.resources import Compute
 from parties.config.schema import validated
 from parties.config.yaml import parse
 from parties.programs import arbiter, host

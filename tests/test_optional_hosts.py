@@ -14,7 +14,8 @@ from test_several_regression import TABLES
 
 from parties.audit.verify import verify
 from parties.config.job import Job, JobParty
-from parties.config.party import Identity, Link, Timeouts
+from parties.config.party import Identity, Link
+from parties.config.resources import Timeouts
 from parties.config.schema import validated
 from parties.config.yaml import parse
 from parties.contract.approval import approve

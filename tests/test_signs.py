@@ -13,7 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from test_lasting import Stage
 
 from parties.config.job import Job
-from parties.config.party import Compute, Data, Identity, Party
+from parties.config.party import Data, Identity, Party
+from parties.config.resources import Compute
 from parties.config.schema import validated
 from parties.config.yaml import parse
 from parties.contract.words import learning

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, PlainSerializer, ValidationInfo
 from parties.config.features import ColumnBins
 from parties.config.job import Job
 from parties.config.policy import PolicyRules
+from parties.config.resources import Compute, Timeouts
 from parties.config.schema import Section, validated
 from parties.config.scores import ScoreRules, check_scores
 from parties.config.yaml import Document, dump, load
@@ -195,33 +196,6 @@ class Report(Section):
         lt=1,
         description="PD from which customers are refused, for the counts at a cutoff and for the swap set. "
         "Empty takes the bad rate of the rows that are measured.",
-    )
-
-
-class Compute(Section):
-    """How much of the machine a run may take."""
-
-    processes: int | None = Field(default=None, ge=1, description="Cores to use; empty means all of them.")
-
-
-class Timeouts(Section):
-    """How long to wait, in seconds."""
-
-    connect: float = Field(default=60.0, gt=0, description="Seconds until a peer must have been reached.")
-    message: float = Field(
-        default=3600.0, gt=0, description="Seconds until a peer's next message must have come."
-    )
-    optional: float = Field(
-        default=60.0,
-        gt=0,
-        description="Seconds for which the guest waits, before it begins a training, for hosts that the job "
-        "calls optional, all of them together.",
-    )
-    resume: float = Field(
-        default=600.0,
-        gt=0,
-        description="Seconds for which a training waits for a peer that was lost; then it is paused, to be "
-        "resumed with `vfl resume`.",
     )
 
 
