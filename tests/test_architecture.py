@@ -12,7 +12,7 @@ from vfl.wire.message import Message, field_types, formula, reveals
 
 FLOORS: tuple[set[str], ...] = (
     {"vfl", "vfl.errors"},
-    {"vfl.gates", "vfl.steps"},
+    {"vfl.cluster", "vfl.gates", "vfl.steps"},
     {"vfl.crypto", "vfl.wire", "vfl.table"},
     {"vfl.stats", "vfl.arbitration"},
     {"vfl.features", "vfl.linear", "vfl.trees", "psi"},

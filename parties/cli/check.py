@@ -50,14 +50,16 @@ def check(
     gates = agreed.open_gates()
     beside = [job.parent / f"{name}.yaml" for name in sorted(agreed.parties)]
     paths = [party] if party else [path for path in beside if path.exists()]
-    found = [inspect(agreed, Party.load(path, agreed), gates) for path in paths]
+    own = [Party.load(path, agreed) for path in paths]
+    found = [inspect(agreed, party, gates) for party in own]
+    shared = any(party.compute.backend != "threads" for party in own)
     values: dict[str, Any] = {
         "job": agreed.job,
         "contract": agreed.contract_hash(),
         "pinned": sorted(name for name, member in agreed.parties.items() if member.certificate),
         "overridden": gates.overridden,
         "parties": found,
-        "cost": _cost(agreed, found, rows) if estimates else None,
+        "cost": _cost(agreed, found, rows, shared=shared) if estimates else None,
     }
     results(values, form, _lines)
     if len(paths) == 1 and len(values["pinned"]) == len(agreed.parties):
@@ -80,8 +82,8 @@ def _lines(values: dict[str, Any]) -> Iterator[str]:
         yield from _cost_lines(values["cost"])
 
 
-def _cost(job: Job, found: list[dict[str, Any]], rows: int | None) -> dict[str, Any] | None:
-    """Return what a training takes, None where nobody's table is here."""
+def _cost(job: Job, found: list[dict[str, Any]], rows: int | None, *, shared: bool) -> dict[str, Any] | None:
+    """Return what a training takes, None where nobody's table is here; `shared`: there is a cluster."""
     from parties.cost.estimate import cost, shape_of
     from parties.cost.probe import probe_here
 
@@ -89,7 +91,7 @@ def _cost(job: Job, found: list[dict[str, Any]], rows: int | None) -> dict[str, 
     if shape is None:
         return None
     rates, named = probe_here(job.encryption.bits, str(job.encryption.randomiser_bits))
-    return cost(shape, rates).as_json() | {"machine": named}
+    return cost(shape, rates).as_json() | {"machine": f"{named}, without the cluster" if shared else named}
 
 
 def _cost_lines(found: dict[str, Any]) -> Iterator[str]:

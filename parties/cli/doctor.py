@@ -42,10 +42,11 @@ def doctor(
 
 
 def _looked_at(job: Path | None, party: Path | None) -> Iterator[Finding]:
+    from parties.config.resources import Compute
     from parties.doctor.machine import machine
 
     if job is None:
-        yield from machine(None)
+        yield from machine(Compute())
         return
     from parties.config.job import Job
     from parties.config.party import Party
@@ -54,7 +55,7 @@ def _looked_at(job: Path | None, party: Path | None) -> Iterator[Finding]:
 
     agreed = Job.load(job)
     own = Party.load(party or own_file(job, agreed), agreed)
-    yield from machine(own.compute.processes)
+    yield from machine(own.compute)
     yield from files(agreed, own)
     yield from peers(agreed, own)
 

@@ -9,21 +9,17 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PlainSerializer, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from parties.config.features import ColumnBins
 from parties.config.job import Job
+from parties.config.place import Place, beside
 from parties.config.policy import PolicyRules
-from parties.config.resources import Compute, Timeouts
+from parties.config.resources import Compute, Timeouts, check_compute
 from parties.config.schema import Section, validated
 from parties.config.scores import ScoreRules, check_scores
 from parties.config.yaml import Document, dump, load
 from vfl.table.cells import CellKind
-
-
-def _beside(path: Path, info: ValidationInfo) -> Path:
-    folder = (info.context or {}).get("folder", Path())
-    return Path(folder) / path.expanduser()
 
 
 def address(text: str) -> str:
@@ -34,12 +30,6 @@ def address(text: str) -> str:
     return text
 
 
-Place = Annotated[
-    Path,
-    Field(strict=False),
-    AfterValidator(_beside),
-    PlainSerializer(lambda path: str(path.resolve()), when_used="json"),
-]
 Address = Annotated[str, AfterValidator(address)]
 
 
@@ -52,7 +42,7 @@ def _beside_the_file(url: str, info: ValidationInfo) -> str:
     if ":" in login or "password=" in rest.lower():
         raise ValueError("must not hold a password: say where it is with password_env or password_file")
     if scheme.split("+")[0] in ("sqlite", "duckdb") and rest not in ("", "/", "/:memory:"):
-        return f"{scheme}{slashes}/{_beside(Path(rest.removeprefix('/')), info).resolve()}"
+        return f"{scheme}{slashes}/{beside(Path(rest.removeprefix('/')), info).resolve()}"
     return url
 
 
@@ -174,7 +164,7 @@ class Link(Section):
 
 
 def _store(text: str, info: ValidationInfo) -> str:
-    return _beside_the_file(text, info) if "://" in text else str(_beside(Path(text), info).resolve())
+    return _beside_the_file(text, info) if "://" in text else str(beside(Path(text), info).resolve())
 
 
 class Tracking(Section):
@@ -220,7 +210,7 @@ class Party(Section):
             }
         ],
     )
-    compute: Compute = Field(default=Compute(), description="How much of the machine a run may take.")
+    compute: Compute = Field(default=Compute(), description="Where the party's work is done.")
     timeouts: Timeouts = Field(default=Timeouts(), description="How long to wait.")
     out: Place = Field(
         default=Path("runs"),
@@ -260,6 +250,7 @@ class Party(Section):
         _check_part(party, job, document)
         _check_data(party, job, document)
         _check_peers(party, job, document)
+        check_compute(party.compute, document)
         check_scores(party.scores, job.guest == party.party, job, document)
         if party.tracking and job.guest != party.party:
             raise document.error(("tracking",), "only the guest's trainings are logged", "remove the section")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from parties.clusters.choice import cluster
+from parties.config.resources import Compute
 from parties.doctor.finding import Finding, doubtful, failed, fine
 from psi.group import best as best_group
 from vfl import __version__
@@ -29,14 +31,17 @@ LITTLE_MEMORY = 1 << 30
 TRIALS = np.array([0, 1, -1, 2**40, -(2**40)], np.int64)
 
 
-def machine(cores: int | None) -> Iterator[Finding]:
-    """Yield what there is to say of this machine, for a party that may use so many cores."""
+def machine(compute: Compute) -> Iterator[Finding]:
+    """Yield what there is to say of this machine and of the party's cluster, if it has one."""
+    cores = compute.processes
     yield _python()
     yield _cores(cores)
     yield _memory()
     yield _kernels()
     yield _group(cores)
     yield _arithmetic(cores)
+    if compute.backend != "threads":
+        yield _cluster(compute)
 
 
 def _python() -> Finding:
@@ -117,3 +122,13 @@ def _arithmetic(cores: int | None) -> Finding:
         "arithmetic",
         f"{name}, agrees with python-paillier; table and {len(TRIALS)} encryptions {took:.0f} ms",
     )
+
+
+def _cluster(compute: Compute) -> Finding:
+    """Reach the cluster, and have a worker answer."""
+    try:
+        found = cluster(compute)
+    except VflError as error:
+        return failed("cluster", error)
+    assert found is not None
+    return fine("cluster", f"{compute.backend} at {compute.address}, {found.slots} chunks at once")

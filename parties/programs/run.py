@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from parties.clusters import choice
 from parties.config.job import Job
 from parties.config.party import Party
 from parties.programs.earlier import Earlier
@@ -14,10 +14,9 @@ from parties.programs.effort import Effort
 from parties.programs.memory import peak_memory
 from parties.progress import Progress
 from psi.group import Group
-from psi.group import best as best_group
 from vfl import __version__
 from vfl.arbitration import receive_key
-from vfl.crypto.modular import Modular, best
+from vfl.crypto.modular import Modular
 from vfl.crypto.paillier import RANDOMISER_BITS, PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError
@@ -138,13 +137,13 @@ class Run:
 
     @property
     def arithmetic(self) -> Modular:
-        """Modular arithmetic on the cores this party may use."""
-        return _arithmetic(self.party)
+        """Modular arithmetic where this party's file says."""
+        return choice.arithmetic(self.party.compute)
 
     @property
     def group(self) -> Group:
-        """The group in which ids are compared, on the cores this party may use."""
-        return _group(self.party)
+        """The group in which ids are compared, where this party's file says."""
+        return choice.group(self.party.compute)
 
     @property
     def domain(self) -> bytes:
@@ -262,20 +261,8 @@ def as_it_is(result: T) -> T:
 def load_kernels(party: Party, *, ids: bool) -> None:
     """Load what this party computes with, for `ids` too if it has any: no run waits for it then.
 
-    Raises ConfigError where a backend is asked for that cannot run.
+    Raises ConfigError where a backend is asked for that cannot run, or a cluster that does not answer.
     """
     if ids:  # first: where nothing is compiled yet the arbiter compiles the other kernels meanwhile
-        _group(party)
-    _arithmetic(party)
-
-
-def _arithmetic(party: Party) -> Modular:
-    return best(_cores(party), os.environ.get("VFL_ARITHMETIC"))
-
-
-def _group(party: Party) -> Group:
-    return best_group(_cores(party), os.environ.get("VFL_GROUP"))
-
-
-def _cores(party: Party) -> int:
-    return party.compute.processes or os.cpu_count() or 1
+        choice.group(party.compute)
+    choice.arithmetic(party.compute)

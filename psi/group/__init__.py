@@ -6,5 +6,6 @@ Backends implement `Group`, `best` chooses one; one conformance suite holds them
 from psi.group.choice import best
 from psi.group.seam import ORDER, SIZE, UNIFORM, Group, Rows
 from psi.group.sodium import Sodium
+from psi.group.spread import Spread
 
-__all__ = ["ORDER", "SIZE", "UNIFORM", "Group", "Rows", "Sodium", "best"]
+__all__ = ["ORDER", "SIZE", "UNIFORM", "Group", "Rows", "Sodium", "Spread", "best"]

@@ -54,6 +54,9 @@ def framed(dst: bytes) -> tuple[bytes, bytes]:
     return UNIFORM.to_bytes(2, "big") + b"\x00" + dst_prime, b"\x01" + dst_prime
 
 
-def refused(index: int) -> ValueError:
-    """Return the error that names a row which has no power."""
-    return ValueError(f"point {index} is the identity or no group element")
+class RefusedRowError(ValueError):
+    """A row that has no power, named by its index."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"point {index} is the identity or no group element")
+        self.index = index

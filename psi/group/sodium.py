@@ -13,7 +13,7 @@ from hashlib import sha512
 import numpy as np
 import rbcl
 
-from psi.group.seam import SIZE, UNIFORM, Rows, framed, refused
+from psi.group.seam import SIZE, UNIFORM, RefusedRowError, Rows, framed
 
 
 class Sodium:
@@ -55,11 +55,11 @@ class Sodium:
         def raised(index: int) -> bytes:
             element = data[SIZE * index : SIZE * index + SIZE]
             if element[-1] >> 7:  # libsodium 1.0.18 ignores this bit, and the standard refuses it
-                raise refused(index)
+                raise RefusedRowError(index)
             try:
                 found: bytes = rbcl.crypto_scalarmult_ristretto255(power, element)
             except RuntimeError:
-                raise refused(index) from None
+                raise RefusedRowError(index) from None
             return found
 
         return self._rows(raised, len(elements))

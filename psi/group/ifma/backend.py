@@ -10,7 +10,7 @@ import numpy as np
 
 from psi.group.ifma import kernels, sha512
 from psi.group.ifma.curve import digit_masks
-from psi.group.seam import ORDER, SIZE, UNIFORM, Rows, framed, refused
+from psi.group.seam import ORDER, SIZE, UNIFORM, RefusedRowError, Rows, framed
 from vfl.crypto.modular.ifma.arithmetic import Words
 from vfl.crypto.modular.ifma.compiled import ready
 
@@ -91,5 +91,5 @@ class Ifma:
 def _all_good(rows: Rows, good: Words) -> Rows:
     bad = np.flatnonzero(good == 0)
     if len(bad):
-        raise refused(int(bad[0]))
+        raise RefusedRowError(int(bad[0]))
     return rows

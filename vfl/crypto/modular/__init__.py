@@ -9,12 +9,14 @@ from vfl.crypto.modular.gmp import Gmp
 from vfl.crypto.modular.pairs import Pairs, from_pairs, to_pairs
 from vfl.crypto.modular.residues import Residues, all_below, from_ints, from_signed, to_ints, width_of
 from vfl.crypto.modular.seam import Modular
+from vfl.crypto.modular.spread import Spread
 
 __all__ = [
     "Gmp",
     "Modular",
     "Pairs",
     "Residues",
+    "Spread",
     "all_below",
     "best",
     "from_ints",

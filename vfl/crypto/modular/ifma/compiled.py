@@ -18,6 +18,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -63,6 +64,8 @@ KEPT = 30
 DAY = 86_400
 
 _entries: list[tuple[Any, Any]] = []
+
+_loading = threading.Lock()
 
 _CHILD = """
 import gc, json, sys
@@ -119,12 +122,18 @@ def entry(*arguments: Any) -> Callable[[F], F]:
     return decorate
 
 
-@functools.cache
 def ready(cache: Path, modules: tuple[str, ...] = KERNELS) -> Path:
     """Load the kernels of these modules, compiling them first if `cache` lacks them; return the folder used.
 
-    Raises OSError where the folder cannot be written, CalledProcessError where compiling fails.
+    Only one thread of a process does; the others wait for it.  Raises OSError where the folder cannot be
+    written, CalledProcessError where compiling fails.
     """
+    with _loading:
+        return _loaded(cache, modules)
+
+
+@functools.cache
+def _loaded(cache: Path, modules: tuple[str, ...]) -> Path:
     folder = cache / f"{PREFIX}{_state(modules)}"
     if not _complete(folder).exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,1 @@
+"""Clusters of the party's own, on which its work is done."""

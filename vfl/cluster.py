@@ -1,0 +1,50 @@
+"""Where a party's own work may go besides its own cores: a cluster that its institution runs.
+
+Work on a chunk is a pure function of what is sent with it, randomness included: whoever does it, and
+however often, the result is the same.  So a chunk whose worker is lost is simply given to another.
+What is sent can be secret: a cluster is the party's own machine, and nobody else's.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+WORTH = 20e-3
+"""Seconds of a core's work below which a chunk is not worth its journey: dearer than that are scheduling,
+pickling and the network together."""
+
+MOST_BYTES = 4 << 20
+"""Bytes of the longest chunk."""
+
+CHUNKS = 2
+"""Chunks for each slot: enough to even out their ends."""
+
+
+class Cluster(Protocol):
+    """Workers that have this library, of this version."""
+
+    @property
+    def slots(self) -> int:
+        """How many chunks are worked on at once."""
+        ...
+
+    def map(self, work: Callable[..., T], chunks: Iterable[tuple[Any, ...]]) -> list[T]:
+        """Return work(*chunk) of every chunk, in their order, as often as workers are lost meanwhile.
+
+        What `work` raises is raised here.  Chunks are taken as workers become free.
+        """
+        ...
+
+
+def chunks(rows: int, seconds: float, width: int, slots: int, worth: float = WORTH) -> list[slice]:
+    """Cut rows that take so many seconds and bytes each; one slice, or none, is not worth sending."""
+    least = max(1, round(worth / seconds))
+    pieces = max(min(rows // least, CHUNKS * slots), -(-rows * width // MOST_BYTES))
+    if rows < 2 * least:
+        pieces = 1
+    cuts = [rows * i // pieces for i in range(pieces + 1)] if rows else []
+    return [slice(first, end) for first, end in itertools.pairwise(cuts)]
