@@ -18,6 +18,8 @@ import psi.ecdh
 import psi.lookup
 import psi.several
 import vfl.arbitration
+import vfl.features.correlation
+import vfl.features.kept
 import vfl.features.names
 import vfl.features.selected
 import vfl.features.split
@@ -51,6 +53,8 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     vfl.features.names,
     vfl.features.woe,
     vfl.features.selected,
+    vfl.features.correlation,
+    vfl.features.kept,
     vfl.linear.allowance,
     vfl.linear.residuals,
     vfl.linear.logistic,

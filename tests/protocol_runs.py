@@ -21,6 +21,7 @@ from hosts_runs import (
 from numpy.typing import NDArray
 from protocol_tables import ARBITER, GUEST, HOST, PARTY, Roles, X, Y
 from seeded import Seeded
+from selection_runs import correlation_roles, kept_roles
 from tree_runs import (
     GROWN,
     HIDDEN_TREES,
@@ -41,7 +42,7 @@ from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError
-from vfl.features import names, selected, split, woe
+from vfl.features import correlation, kept, names, selected, split, woe
 from vfl.gates import Gates
 from vfl.linear import (
     allowance,
@@ -351,6 +352,8 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
     split: (split_roles,),
     woe: (woe_roles, lambda: woe_roles(told=False)),
     selected: (selected_roles,),
+    correlation: (correlation_roles,),
+    kept: (kept_roles,),
     names: (names_roles,),
     allowance: (allowance_roles,),
     logistic: (

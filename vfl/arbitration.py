@@ -213,13 +213,15 @@ class Quota:
             raise ContractError(
                 party.name, f"{what}, and {maker.name} vouched for {made.sums} of {made.bits}"
             )
-        await self._decrypt(asked, private, party)
+        await self._decrypt(asked, private, party, made_by=maker.name)
 
     async def answer(self, private: PrivateKey, *, party: Peer) -> None:
         """Decrypt one request of a party, within the quota."""
         await self._decrypt(await party.receive(MaskedSums), private, party)
 
-    async def _decrypt(self, asked: MaskedSums, private: PrivateKey, party: Peer) -> None:
+    async def _decrypt(
+        self, asked: MaskedSums, private: PrivateKey, party: Peer, made_by: str = "others"
+    ) -> None:
         self.left -= len(asked.values)
         if self.left < 0:
             raise ContractError(party.name, "asked for more decryptions than agreed: encryption.decryptions")
@@ -232,7 +234,7 @@ class Quota:
             answer = masking.answer(private.decrypt(asked.values))
         except OverflowError as error:
             raise party.blame(
-                f"sent what holds no masked sums, as others may have made it: {error}"
+                f"sent what holds no masked sums, as {made_by} may have made it: {error}"
             ) from None
         told = MaskedPlaintexts(from_ints(answer, masking.width))
         await party.send(DecryptedSums(told, asked.sums, masking.told))

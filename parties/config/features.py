@@ -30,13 +30,21 @@ class SelectionRules(Section):
         gt=0,
         lt=1,
         description="Largest correlation of two WOE columns of one party: of two beyond, the one with the "
-        "lower information value is left out. Columns of two parties are not compared.",
+        "lower information value is left out. For two parties' see max_joint_correlation.",
     )
     max_vif: float | None = Field(
         default=None,
         gt=1,
         description="Largest variance inflation of a WOE column by the party's others: the largest is left "
         "out until none is beyond.",
+    )
+    max_joint_correlation: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Largest correlation of a WOE column of the guest and one of a host: of two beyond, the "
+        "one with the lower information value is left out. The guest learns all such correlations to 1/30. "
+        "Columns of two hosts are not compared. It needs an arbiter, which rounds them.",
     )
     sign: Literal["any", "positive", "drop"] = Field(
         default="any",
@@ -49,7 +57,8 @@ class SelectionRules(Section):
     @property
     def leaves_out(self) -> bool:
         """Whether columns may be left out before the fit."""
-        return any((self.min_iv, self.max_iv, self.max_correlation, self.max_vif))
+        limits = (self.min_iv, self.max_iv, self.max_correlation, self.max_vif, self.max_joint_correlation)
+        return any(limits)
 
     @property
     def drops(self) -> bool:

@@ -170,6 +170,20 @@ class Job(Section):
             raise ValueError("the only host cannot be optional: there is no joint model without one")
         return parties
 
+    @field_validator("features")
+    @classmethod
+    def _rounded(cls, features: FeatureRules, info: ValidationInfo) -> FeatureRules:
+        parties = info.data.get("parties")
+        if (
+            features.selection.max_joint_correlation is not None
+            and parties
+            and not _named(parties, "arbiter")
+        ):
+            raise ValueError(
+                "selection.max_joint_correlation needs an arbiter: it rounds what the guest learns"
+            )
+        return features
+
     @field_validator("model")
     @classmethod
     def _fittable(cls, model: ModelRules, info: ValidationInfo) -> ModelRules:

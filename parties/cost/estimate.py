@@ -94,10 +94,11 @@ def model_of(job: Job) -> Regression | Forest:
         share *= 1 - rules.validation_share
         return Forest(grown, rules.max_depth, share, job.arbiter is None, rules.node_rows == "hidden")
     woe, errors = job.features.kind == "woe", job.disclosure.standard_errors
+    joint = job.features.selection.max_joint_correlation is not None
     if job.logistic.sigmoid == "taylor":
-        return Regression((1,) * expected_gradients(job.logistic.tolerance), woe)
+        return Regression((1,) * expected_gradients(job.logistic.tolerance), woe, joint_correlations=joint)
     most = min(expected_gradients(job.logistic.tolerance), job.logistic.max_iter)
-    return Regression(expected_degrees(job.logistic.tolerance, most), woe, errors)
+    return Regression(expected_degrees(job.logistic.tolerance, most), woe, errors, joint)
 
 
 def expected_gradients(tolerance: float) -> int:

@@ -7,6 +7,8 @@ n rows train; a party p has d_p columns of B_p slots in all; W bytes are a ciphe
     alignment    every id is hashed and raised once and raised again at the other side; 74 bytes an id and 8
                  a common one (psi/ecdh.py).  H hosts: each of the H + 1 lists visits all (psi/several.py).
     woe          n encryptions of labels, n d_h additions by bin, B_h packed (vfl/features/woe.py).
+    correlation  n encryptions of the guest's columns for each host, of some 15 columns at once; n d_h
+                 additions by value; a ciphertext a column of the host's (vfl/features/correlation.py).
     regression   a gradient of degree q: the first host encrypts n q powers, each further one makes its own of
                  them by n q (q + 1) / 2 products (vfl/linear/relay.py), the guest forms n products of q and
                  re-randomises them, each party adds n d_p by bin, or n d_p terms (vfl/linear/residuals.py).
@@ -29,6 +31,7 @@ from dataclasses import dataclass
 from parties.cost.shape import Columns, Forest, Regression, Shape
 from parties.cost.work import Rates, Work
 from psi.digests import width
+from vfl.features.correlation import Layout
 
 NOTHING = Work()
 
@@ -93,6 +96,8 @@ def phases(shape: Shape) -> Iterator[Phase]:
     if isinstance(shape.model, Regression):
         if shape.model.woe:
             yield woe(shape)
+        if shape.model.joint_correlations:
+            yield correlations(shape)
         yield regression(shape, shape.model)
         if shape.model.standard_errors:
             yield standard_errors(shape)
@@ -146,6 +151,32 @@ def woe(shape: Shape) -> Phase:
         _opening(opened, len(hosts)),
         sent=float(ciphertexts * shape.ciphertext),
         widest=n * shape.ciphertext,
+        trips=4 * len(hosts),
+        ciphertexts=ciphertexts,
+        pipelined=True,
+    )
+
+
+def correlations(shape: Shape) -> Phase:
+    """Return the work of the guest's correlations with the hosts' columns, host after host."""
+    groups = Layout(shape.guest.count, shape.modulus).groups
+    encrypted, guest, hosts, opened = shape.rows * groups, NOTHING, [], 0
+    for columns in shape.hosts:
+        sums = shape.correlations(columns)
+        sent = float((encrypted + sums) * shape.ciphertext)
+        lifted = Work(few=encrypted) if encrypted < BATCH else Work(lift=encrypted)
+        guest += lifted + Work(few=sums, check=sums, byte=sent, turn=3)
+        work = Work(check=encrypted, sum=encrypted * columns.count, term=groups * columns.slots, few=sums)
+        hosts.append(work + Work(byte=sent, turn=3))
+        opened += sums
+    ciphertexts = encrypted * len(hosts) + 2 * opened
+    return Phase(
+        "correlation",
+        guest,
+        tuple(hosts),
+        _opening(opened, len(hosts)),
+        sent=float(ciphertexts * shape.ciphertext),
+        widest=encrypted * shape.ciphertext,
         trips=4 * len(hosts),
         ciphertexts=ciphertexts,
         pipelined=True,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from vfl.crypto.fixed_point import FRACTION, bits_for
 from vfl.crypto.packing import Packing
+from vfl.features.correlation import Layout
 from vfl.linear.inference import OF_CROSS
 from vfl.trees.gradients import Slot
 
@@ -36,6 +37,7 @@ class Regression:
     degrees: tuple[int, ...]
     woe: bool = True
     standard_errors: bool = False
+    joint_correlations: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,10 @@ class Shape:
     def counts(self, columns: Columns) -> int:
         """Plaintexts that hold the event counts of a host's bins."""
         return Packing(columns.slots, self.rows.bit_length() + 3, self.modulus).plaintexts
+
+    def correlations(self, columns: Columns) -> int:
+        """Plaintexts that hold the guest's correlations with a host's columns."""
+        return Layout(self.guest.count, self.modulus).groups * columns.count
 
     def histograms(self, columns: Columns, nodes: int) -> int:
         """Plaintexts that hold the sums of (g, h) of some nodes by slot."""

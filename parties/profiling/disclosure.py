@@ -9,6 +9,8 @@ from types import ModuleType
 import psi.ecdh
 import psi.several
 import vfl.arbitration
+import vfl.features.correlation
+import vfl.features.kept
 import vfl.features.names
 import vfl.features.selected
 import vfl.features.split
@@ -62,6 +64,8 @@ def _protocols(job: Job) -> Iterator[ModuleType]:
         yield vfl.features.woe
     if job.features.host_selects:
         yield vfl.features.selected
+    if job.features.selection.max_joint_correlation is not None:
+        yield from (vfl.features.correlation, vfl.features.kept)
     yield from (vfl.linear.allowance, vfl.linear.residuals, vfl.linear.logistic)
     if job.features.selection.drops:
         yield vfl.linear.signs

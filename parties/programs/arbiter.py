@@ -16,7 +16,7 @@ from parties.programs.serving import serve as serve_runs
 from parties.progress import Progress
 from vfl.arbitration import Quota, Shape
 from vfl.crypto.paillier import PrivateKey
-from vfl.features import woe
+from vfl.features import correlation, woe
 from vfl.linear import allowance, inference, logistic, signs
 from vfl.steps import Part
 from vfl.trees import opening
@@ -49,6 +49,14 @@ async def training(run: Run) -> None:
             await run.step(
                 f"woe of {host.name}",
                 partial(woe.arbiter, private, quota, guest=run.guest, host=host),
+                as_it_is,
+                as_it_is,
+            )
+    if run.job.features.selection.max_joint_correlation is not None:
+        for host in run.hosts:
+            await run.step(
+                f"correlation with {host.name}",
+                partial(correlation.arbiter, private, quota, guest=run.guest, host=host),
                 as_it_is,
                 as_it_is,
             )

@@ -201,7 +201,7 @@ def _woe_columns(run: Run, common: Common, fine: Counted) -> tuple[WoeColumns, d
     rules = run.job.features.selection
     if rules.leaves_out:
         x = _evidence(counted).transform(columns_of(common.training))
-        limits = SelectionLimits(**rules.model_dump(exclude={"sign"}))
+        limits = SelectionLimits(**rules.model_dump(exclude={"sign", "max_joint_correlation"}))
         facts["left_out"] = {role: left_out(x, values, limits)}
         counted = {name: column for name, column in counted.items() if name not in facts["left_out"][role]}
     if not counted:

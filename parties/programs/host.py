@@ -22,6 +22,7 @@ from parties.programs.features import check_signs, host_features, without
 from parties.programs.fitting import host_fits, host_keys
 from parties.programs.masking import send_logits
 from parties.programs.model import Features, Half, columns_of, levels_in, numbered, unseen
+from parties.programs.overlap import host_without_overlap
 from parties.programs.points import card_facts
 from parties.programs.precedents import check_earlier
 from parties.programs.run import Run, as_it_is
@@ -126,6 +127,7 @@ async def training(run: Run, table: Table) -> Trained:
         await run.step("names", lambda: names.host(columns, guest=run.guest), as_it_is, as_it_is)
     await check_earlier(run, common)
     features, described = await host_features(run, common, keys.labels)
+    features = await host_without_overlap(run, common, keys.labels, features, described)
     x = features.transform(columns_of(common.table))
     inputs = _inputs(run, features, x[common.train])
     fits = await host_fits(run, common, inputs.columns(run.gradient_bits), keys)

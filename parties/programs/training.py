@@ -24,6 +24,7 @@ from parties.programs.fitting import Keys, guest_fits, guest_keys
 from parties.programs.limits import check_events
 from parties.programs.masking import hosts_logits
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
+from parties.programs.overlap import guest_without_overlap
 from parties.programs.points import bands_facts
 from parties.programs.precedents import check_earlier
 from parties.programs.reasons import averages_of
@@ -110,6 +111,7 @@ async def training(run: Run, table: Table) -> Trained:
     if run.job.features.kind == "woe":
         theirs = await hosts_columns(run, common, keys, named)
         facts["information_value"]["host"] = {column.label: column.value for column in theirs}
+        features, theirs = await guest_without_overlap(run, common, keys.labels, features, theirs, facts)
     models = await _fit(run, common, features, keys, facts, theirs)
     features = models.features
     check_signs(run, table.source, models.without_intercept)

@@ -13,7 +13,7 @@ Siddiqi, "Credit Risk Scorecards" (2006), ch. 6; Marquardt, Technometrics 12 (19
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +39,11 @@ def left_out(x: Matrix, values: Mapping[str, float], limits: SelectionLimits) ->
     r = correlations(x)
     if limits.max_correlation is not None:
         ranked = sorted((n for n in names if n not in out), key=lambda n: -values[n])
-        out |= _by_correlation(r, names, ranked, limits.max_correlation)
+        places = [names.index(name) for name in ranked]
+        out |= {
+            names[j]: f"its correlation with {names[near]} is {r[j, near]:.2f}"
+            for j, near in overlapping(r, places, limits.max_correlation).items()
+        }
     if limits.max_vif is not None:
         out |= _by_inflation(r, names, [n for n in names if n not in out], limits.max_vif)
     return out
@@ -64,25 +68,25 @@ def inflation(r: Matrix) -> Matrix:
     return np.asarray(np.diag(np.linalg.inv(r)))
 
 
+def overlapping(r: Matrix, ranked: Sequence[int], most: float) -> dict[int, int]:
+    """Return each column that goes with the one that stays in its place; `ranked`: who chooses first."""
+    kept: list[int] = []
+    out: dict[int, int] = {}
+    for j in ranked:
+        near = next((k for k in kept if abs(r[j, k]) > most), None)
+        if near is None:
+            kept.append(j)
+        else:
+            out[j] = near
+    return out
+
+
 def _by_value(iv: float, limits: SelectionLimits) -> str:
     if limits.min_iv is not None and iv < limits.min_iv:
         return f"its information value {iv:.4f} is below {limits.min_iv:g}"
     if limits.max_iv is not None and iv > limits.max_iv:
         return f"its information value {iv:.4f} is above {limits.max_iv:g}"
     return ""
-
-
-def _by_correlation(r: Matrix, names: list[str], ranked: list[str], most: float) -> dict[str, str]:
-    place = {name: j for j, name in enumerate(names)}
-    kept: list[str] = []
-    out = {}
-    for name in ranked:
-        near = [other for other in kept if abs(r[place[name], place[other]]) > most]
-        if near:
-            out[name] = f"its correlation with {near[0]} is {r[place[name], place[near[0]]]:.2f}"
-        else:
-            kept.append(name)
-    return out
 
 
 def _by_inflation(r: Matrix, names: list[str], kept: list[str], most: float) -> dict[str, str]:
