@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,14 @@ from contract_fixtures import Signed, signed
 from network_fixtures import plain_environment
 
 from parties.config.party import Data, Link, Party
+from parties.config.scores import ScoreRules
 from parties.contract.tally import Tally
 from parties.online.answering import check_online
 from parties.online.quota import Quota
 from parties.programs.files import publish
 from parties.programs.guest import score
 from parties.programs.model import Half, columns_of, levels_in
+from parties.programs.reasons import averages_of
 from parties.programs.run import Run
 from parties.progress import Silent
 from vfl.errors import ContractError
@@ -34,7 +37,7 @@ from vfl.stats.standard import Standardiser
 from vfl.table.read import read_table
 
 RUN = "00112233445566aa"
-ONLINE = "disclosure: {online: true, online_per_day: 9}"
+ONLINE = "disclosure: {online: true, online_per_day: 9}\nscorecard: {bands: [520, 480]}"
 N = 40
 
 
@@ -62,7 +65,10 @@ def site_in(folder: Path) -> Signed:
         features = Standardiser.fit(columns_of(table), np.ones(N, np.bool_))
         base = {"intercept": -1.5} if name == "guest" else {}
         weights = base | dict.fromkeys(features.names, 0.75)
-        publish(party.out, {"model.json": Half(RUN, features, weights, levels_in(table)).as_json()})
+        half = Half(RUN, features, weights, levels_in(table))
+        if name == "guest":
+            half = replace(half, averages=averages_of(half, table, np.linspace(-2, -1, N)))
+        publish(party.out, {"model.json": half.as_json()})
         Tally.of(site.job, party).begin((), RUN, "train", datetime.now(UTC))
     return site
 
@@ -79,7 +85,9 @@ def party_file(site: Signed, name: str, port: int = 0) -> tuple[Path, Party]:
     label = "label" if name == "guest" else None
     data = Data(table=site.folder / name / "table.csv", label=label)
     listen = "127.0.0.1:0" if name == "host" else None
-    party = site.parties[name].model_copy(update={"peers": peers, "data": data, "listen": listen})
+    scores = ScoreRules(reasons=3 if name == "guest" else 0)
+    own = {"peers": peers, "data": data, "listen": listen, "scores": scores}
+    party = site.parties[name].model_copy(update=own)
     path = site.folder / f"{name}.yaml"
     party.dump(path)
     return path, party
@@ -133,12 +141,20 @@ def test_a_score_online_is_that_of_the_batch(tmp_path: Path) -> None:
             def asked(**body: Any) -> httpx.Response:
                 return client.post("/score", json=body)
 
+            reasons = set[Any]()
             for id in ("0010", "0012", "0039"):
                 for told in ({}, {"age": rows.age[id], "region": rows.region[id]}):
                     told = {k: None if pd.isna(v) else v for k, v in told.items()}
                     got = asked(id=f" {id} ", **told).json()
                     assert abs(got["pd"] - batch.pd[id]) < 1e-12
                     assert (got["id"], got["points"], got["run"]) == (id, batch.points[id], RUN)
+                    row = batch.loc[id].astype(object)
+                    assert set(got) == {"id", "run", *row.index}
+                    for name in row.index[2:]:
+                        assert (got[name] is None) == pd.isna(row[name])
+                        assert got[name] in (None, row[name], pytest.approx(row[name]))
+                    reasons |= {got[name] for name in row.index if name.startswith("reason")}
+            assert {"age", "partner: host", None} <= reasons
             assert asked(id="0003").status_code == 404  # the host does not hold it
             assert asked(id="0049").status_code == 404  # nor the guest, that one
             assert asked(id="0049", age=30, region="north").status_code == 200

@@ -18,7 +18,7 @@ class ScoreRules(Section):
         le=20,
         description="Reasons at most why a customer scores below the average training customer: reason_1, "
         "reason_2 name the columns that lose most points, lost_1, lost_2 say how many. The partners' columns "
-        "count as one. Not for trees, nor for answers online.",
+        "count as one. Not for trees.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The guest's part of one customer's score: from its table, or from the columns that a question brings."""
+"""What the guest knows of one customer: from its table, or from the columns that a question brings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vfl.table.table import Table
 
 
 class Customers:
-    """The guest's logits by id, as the job compares ids, and those of customers who are told of."""
+    """The guest's rows by id, as the job compares ids, and those of customers who are told of."""
 
     def __init__(self, job: Job, data: Data, half: Half) -> None:
         source = batch_source(data)
@@ -39,13 +39,13 @@ class Customers:
         """Return an id as the job compares it."""
         return self._rules.apply(text)
 
-    def known(self, id: str) -> float | None:
-        """Return the guest's part of a customer's logit, None of one that its table does not have."""
+    def known(self, id: str) -> Table | None:
+        """Return a customer's row, None of one that the table does not have."""
         row = self._row.get(id)
-        return None if row is None else self._logit(self._table.take(np.array([row])))
+        return None if row is None else self._table.take(np.array([row]))
 
-    def told(self, cells: Mapping[str, Any]) -> float:
-        """Return the guest's part of the logit of a row that holds these cells.
+    def told(self, cells: Mapping[str, Any]) -> Table:
+        """Return a row that holds these cells.
 
         Raises DataError, naming the column, where the row is none of the model's.
         """
@@ -56,7 +56,7 @@ class Customers:
             self._check_cell(cells, name, known is None)
         row = {name: [value] for name, value in cells.items()} | {self._data.id: ["-"]}
         source = QueryResult("request", pa.table(row))
-        return self._logit(self._half.read(source, self._data.id, self._data.types))
+        return self._half.read(source, self._data.id, self._data.types)
 
     def _check_cell(self, cells: Mapping[str, Any], name: str, number: bool) -> None:
         if name not in cells:
@@ -67,6 +67,3 @@ class Customers:
         if value is not None and (isinstance(value, bool) or not isinstance(value, wanted)):
             said = "a number" if wanted != (str,) else "a text"
             raise DataError("request", f"column {name!r} must be {said}", "send null for a blank")
-
-    def _logit(self, table: Table) -> float:
-        return float(self._half.logit(table)[0])

@@ -2,7 +2,8 @@
 
     POST /score {"id": "0042"}                     a customer of the guest's table
     POST /score {"id": "0042", "age": 31, ...}     one that is told of: all columns of the guest's half
-    200 {"id", "pd", "points", "run"}              the score, as a batch gives it; run: the model's training
+    200 {"id", "pd", "points", "run"}              the score, as a batch gives it; run: the model's training;
+                                                   with "band", "reason_1", "lost_1", .. where they are asked for
     400 {"error"}                                  the request is malformed, or a column is
     404 {"error"}                                  the guest or the host does not hold the id: there is no PD
     429, 503 {"error"}                             today's questions are used up; the host is not there now
@@ -22,20 +23,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from parties.config.job import Job
 from parties.config.party import Party
 from parties.contract.mandate import Mandate
 from parties.online.asking import BusyError, Line
 from parties.online.customers import Customers
 from parties.programs.links import Contacts
-from parties.programs.model import Calibration, Half
-from parties.programs.run import load_kernels
+from parties.programs.model import Half
+from parties.programs.run import Run, load_kernels
+from parties.programs.scores import check_reasons, score_columns
 from parties.progress import Progress
 from vfl.errors import ConfigError, ContractError, DataError
-from vfl.linear.sigmoid import sigmoid
-from vfl.stats.scorecard import Scorecard
+from vfl.table.table import Table
 
 MODEL = "model.json"
 MOST_BYTES = 1 << 16
@@ -47,8 +46,8 @@ Answer = tuple[int, dict[str, Any]]
 class Scores:
     """What the service knows, and how it answers."""
 
-    def __init__(self, customers: Customers, line: Line, half: Half, scorecard: Scorecard) -> None:
-        self._customers, self._line, self._half, self._scorecard = customers, line, half, scorecard
+    def __init__(self, customers: Customers, line: Line, half: Half, run: Run) -> None:
+        self._customers, self._line, self._half, self._run = customers, line, half, run
 
     async def score(self, body: bytes) -> Answer:
         """Return the status and the JSON that answer a request."""
@@ -70,15 +69,17 @@ class Scores:
             return 503, {"error": "the partner cannot be asked now"}
         if theirs is None:
             return 404, {"error": "the partner does not hold the id"}
-        return 200, {"id": id, **self._scored(own + theirs), "run": self._half.run}
+        return 200, {"id": id, **self._scored(own, theirs), "run": self._half.run}
 
     def health(self) -> Answer:
         """Return whether questions are answered."""
         return (200, {"ready": True}) if self._line.ready else (503, {"ready": False})
 
-    def _scored(self, logit: float) -> dict[str, Any]:
-        joint = (self._half.calibration or Calibration()).apply(np.array([logit]))
-        return {"pd": float(sigmoid(joint)[0]), "points": int(self._scorecard.whole_points(joint)[0])}
+    def _scored(self, own: Table, theirs: float) -> dict[str, Any]:
+        joint = self._half.calibrated(self._half.logit(own) + theirs)
+        columns = score_columns(self._run, self._half, own, joint)
+        found = {name: values.tolist()[0] for name, values in columns.items() if name != "id"}
+        return {name: None if value != value else value for name, value in found.items()}  # NaN is no JSON
 
 
 def serve(
@@ -87,6 +88,7 @@ def serve(
     """Answer requests until told to stop; raise what keeps the host from ever being asked again."""
     uvicorn = _uvicorn()
     half = Half.load(out / MODEL)
+    check_reasons(party, half)
     Mandate(job, party, run="", task="online").check_model(half.run)
     assert party.data is not None
     customers, contacts = Customers(job, party.data, half), Contacts.load(job, party)
@@ -97,7 +99,7 @@ def serve(
         port = opened.getsockname()[1]
         if port_file:
             port_file.write_text(str(port))
-        application = _application(Scores(customers, line, half, Scorecard(**job.scorecard.scale)))
+        application = _application(Scores(customers, line, half, first[0]))
         settings = uvicorn.Config(application, log_level="warning", access_log=False, lifespan="off")
         server = uvicorn.Server(settings)
 
