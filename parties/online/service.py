@@ -3,7 +3,7 @@
     POST /score {"id": "0042"}                     a customer of the guest's table
     POST /score {"id": "0042", "age": 31, ...}     one that is told of: all columns of the guest's half
     200 {"id", "pd", "points", "run"}              the score, as a batch gives it; run: the model's training;
-                                                   with "band", "reason_1", "lost_1", .. where they are asked for
+                                                   and "band", "reason_1", "lost_1", .. where asked for
     400 {"error"}                                  the request is malformed, or a column is
     404 {"error"}                                  the guest or the host does not hold the id: there is no PD
     429, 503 {"error"}                             today's questions are used up; the host is not there now
