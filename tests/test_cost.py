@@ -100,7 +100,7 @@ def test_a_slow_line_and_a_far_one_are_felt() -> None:
     assert near.apart < 1e-9
     slow = cost(REGRESSION, Rates(), Link(bytes_per_second=1e6, round_trip=0.0)).apart
     assert 0.5 * near.sent < slow * 1e6 < near.sent
-    assert cost(REGRESSION, Rates(), Link(bytes_per_second=1e18, round_trip=1.0)).apart > 3 * 8
+    assert cost(REGRESSION, Rates(), Link(bytes_per_second=1e18, round_trip=1.0)).apart > 3 * 5
 
 
 def test_a_tighter_tolerance_takes_more_gradients_of_higher_degrees() -> None:

@@ -100,12 +100,18 @@ def _cost_lines(found: dict[str, Any]) -> Iterator[str]:
     rows = [
         (name, *_amounts(part)) for name, part in [*found["phases"].items(), ("all", found)] if part["bytes"]
     ]
-    yield from table(("", "all parties here", "a machine each", "GB sent", "ciphertexts"), rows)
+    yield from table(("", "all parties here", "a machine each", "GB sent", "ciphertexts", "trips"), rows)
 
 
 def _amounts(part: dict[str, Any]) -> tuple[str, ...]:
     here, apart = (_duration(part[f"seconds_{how}"]) for how in ("on_this_machine", "apart"))
-    return here, apart, f"{part['bytes'] / 1e9:.2f}", f"{part['ciphertexts']:,.0f}"
+    return (
+        here,
+        apart,
+        f"{part['bytes'] / 1e9:.2f}",
+        f"{part['ciphertexts']:,.0f}",
+        f"{part['round_trips']:,.0f}",
+    )
 
 
 def _duration(seconds: float) -> str:

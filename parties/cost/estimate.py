@@ -21,7 +21,7 @@ from vfl.linear.columns import FEW_VALUES
 from vfl.linear.sigmoid import Polynomial
 
 HOST_RANGE = -2.0, 2.0
-"""Logits of the partner's columns: what WOE columns of credit data span."""
+"""Logits of one host's columns: what WOE columns of credit data span; those of several hosts add up."""
 
 GUEST_RANGE = -5.0, 1.0
 """Logits of the guest's, the intercept among them."""
@@ -59,6 +59,11 @@ class Cost:
         """Ciphertexts that travel."""
         return sum(phase.ciphertexts for phase in self.phases)
 
+    @property
+    def trips(self) -> float:
+        """Times that somebody waits for an answer over the link."""
+        return sum(phase.trips for phase in self.phases)
+
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
         return {
@@ -68,12 +73,14 @@ class Cost:
             "seconds_apart": self.apart,
             "bytes": self.sent,
             "ciphertexts": self.ciphertexts,
+            "round_trips": self.trips,
             "phases": {
                 phase.name: {
                     "seconds_on_this_machine": phase.together(self.rates),
                     "seconds_apart": phase.apart(self.rates, self.link),
                     "bytes": phase.sent,
                     "ciphertexts": phase.ciphertexts,
+                    "round_trips": phase.trips,
                 }
                 for phase in self.phases
             },
@@ -95,10 +102,11 @@ def model_of(job: Job) -> Regression | Forest:
         return Forest(grown, rules.max_depth, share, job.arbiter is None, rules.node_rows == "hidden")
     woe, errors = job.features.kind == "woe", job.disclosure.standard_errors
     joint = job.features.selection.max_joint_correlation is not None
-    if job.logistic.sigmoid == "taylor":
-        return Regression((1,) * expected_gradients(job.logistic.tolerance), woe, joint_correlations=joint)
-    most = min(expected_gradients(job.logistic.tolerance), job.logistic.max_iter)
-    return Regression(expected_degrees(job.logistic.tolerance, most), woe, errors, joint)
+    tolerance = job.logistic.tolerance
+    gradients = min(expected_gradients(tolerance), job.logistic.max_iter)
+    taylor = job.logistic.sigmoid == "taylor"
+    degrees = (1,) * gradients if taylor else expected_degrees(tolerance, gradients, len(job.hosts))
+    return Regression(degrees, woe, errors, joint, job.arbiter is None)
 
 
 def expected_gradients(tolerance: float) -> int:
@@ -106,12 +114,13 @@ def expected_gradients(tolerance: float) -> int:
     return round(3 + 1.8 * math.log10(1 / tolerance))
 
 
-def expected_degrees(tolerance: float, gradients: int) -> tuple[int, ...]:
+def expected_degrees(tolerance: float, gradients: int, hosts: int = 1) -> tuple[int, ...]:
     """Return the degree of each gradient, whose error falls to a third of the tolerance."""
+    low, high = (hosts * end for end in HOST_RANGE)
     guest = np.linspace(*GUEST_RANGE, 25)
     errors = [max(tolerance / 3, EARLY_ERROR * 0.4 ** (k - 1)) for k in range(gradients)]
-    found = {error: Polynomial.fitting(guest, *HOST_RANGE, error).degree for error in set(errors)}
-    return (2, *(found[error] for error in errors[1:]))  # the host's logits are 0 at the start
+    found = {error: Polynomial.fitting(guest, low, high, error).degree for error in set(errors)}
+    return (1 + hosts, *(found[error] for error in errors[1:]))  # hosts' logits are 0 at the start
 
 
 def columns_of(described: Sequence[Mapping[str, Any]], job: Job) -> Columns:

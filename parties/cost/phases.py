@@ -12,6 +12,9 @@ n rows train; a party p has d_p columns of B_p slots in all; W bytes are a ciphe
     regression   a gradient of degree q: the first host encrypts n q powers, each further one makes its own of
                  them by n q (q + 1) / 2 products (vfl/linear/relay.py), the guest forms n products of q and
                  re-randomises them, each party adds n d_p by bin, or n d_p terms (vfl/linear/residuals.py).
+                 Without an arbiter the guest masks each residual and packs it, randomises the ciphertexts in
+                 full, and encrypts n masks of its own; the host decrypts the n / 11 and adds n d_h of
+                 masks by bin; both decrypt the other's sums (vfl/linear/crossed.py).
     errors       the host encrypts n q powers, the guest forms n d_g products of them, d_g with its intercept,
                  and re-randomises them; each party adds n terms for every pair of its columns, the host
                  d_g d_h n more (vfl/linear/inference.py).
@@ -90,15 +93,15 @@ class Phase:
 
 def phases(shape: Shape) -> Iterator[Phase]:
     """Yield the phases of a training."""
-    yield Phase("start", Work(start=1), tuple(NOTHING for _ in shape.hosts))
+    yield Phase("start", Work(start=1), tuple(NOTHING for _ in shape.hosts), trips=2)
     yield key(shape)
     yield alignment(shape)
     if isinstance(shape.model, Regression):
         if shape.model.woe:
-            yield woe(shape)
+            yield woe(shape, shape.model)
         if shape.model.joint_correlations:
             yield correlations(shape)
-        yield regression(shape, shape.model)
+        yield crossed(shape, shape.model) if shape.model.crossed else regression(shape, shape.model)
         if shape.model.standard_errors:
             yield standard_errors(shape)
     else:
@@ -108,6 +111,8 @@ def phases(shape: Shape) -> Iterator[Phase]:
 def key(shape: Shape) -> Phase:
     """Return the work of making a key and of what every party prepares from it."""
     table, pair = Work(table=1, turn=1), Work(key=1)
+    if isinstance(shape.model, Regression) and shape.model.crossed:
+        return Phase("key", table + pair, (table.times(2) + pair,))
     by_guest = isinstance(shape.model, Forest) and shape.model.guest_decrypts
     guest = table + (pair if by_guest else NOTHING)
     return Phase("key", guest, (table,) * len(shape.hosts), NOTHING if by_guest else pair, pipelined=True)
@@ -127,31 +132,33 @@ def alignment(shape: Shape) -> Phase:
         tuple(party + Work(byte=per_link) for _ in shape.hosts),
         sent=sent,
         widest=0.6 * per_link,
-        trips=4 + 2 * hosts,
+        trips=3 if hosts == 1 else 4 + 2 * hosts,
         pipelined=True,
     )
 
 
-def woe(shape: Shape) -> Phase:
+def woe(shape: Shape, model: Regression) -> Phase:
     """Return the work of the hosts' weights of evidence, host after host."""
     n = shape.rows
     guest, hosts, opened = NOTHING, [], 0
     for columns in shape.hosts:
         plaintexts = shape.counts(columns)
         sent = float((n + plaintexts) * shape.ciphertext)
-        guest += _encrypted(n, n) + Work(encrypt=plaintexts, check=plaintexts, byte=sent, turn=4)
-        sums = Work(check=n, sum=n * columns.binned, pack=columns.slots, rerandomise=plaintexts)
-        hosts.append(sums + Work(byte=sent, turn=3))
+        guest += _encrypted(n, n) + Work(check=plaintexts, byte=sent, turn=4)
+        guest += Work(decrypt=plaintexts) if model.crossed else Work(encrypt=plaintexts)
+        hidden = Work(refresh=plaintexts) if model.crossed else Work(rerandomise=plaintexts)
+        sums = Work(check=n, sum=n * columns.binned, pack=columns.slots)
+        hosts.append(sums + hidden + Work(byte=sent, turn=3))
         opened += plaintexts
-    ciphertexts = n * len(hosts) + 2 * opened
+    ciphertexts = n * len(hosts) + (1 if model.crossed else 2) * opened
     return Phase(
         "woe",
         guest,
         tuple(hosts),
-        _opening(opened, len(hosts)),
+        NOTHING if model.crossed else _opening(opened, len(hosts)),
         sent=float(ciphertexts * shape.ciphertext),
         widest=n * shape.ciphertext,
-        trips=4 * len(hosts),
+        trips=(1 if model.crossed else 2) * len(hosts),
         ciphertexts=ciphertexts,
         pipelined=True,
     )
@@ -201,10 +208,41 @@ def regression(shape: Shape, model: Regression) -> Phase:
         _opening(sum(opened), 1 + hosts).times(gradients),
         sent=float((moved + sums) * shape.ciphertext),
         widest=float(powers * shape.ciphertext),
-        trips=(6 + 2 * hosts) * gradients,
+        trips=1 + (4 + hosts) * gradients,
         ciphertexts=moved + sums,
         pipelined=True,
     )
+
+
+def crossed(shape: Shape, model: Regression) -> Phase:
+    """Return the work of all gradients without an arbiter."""
+    n, (host,), gradients = shape.rows, shape.hosts, len(model.degrees)
+    powers, residuals, shares = n * sum(model.degrees), n * gradients, gradients * shape.shares
+    opened = shape.gradient(shape.guest), shape.shared_gradient(host)
+    sums = gradients * 2 * sum(opened)
+    sent = float((powers + residuals + shares + sums) * shape.ciphertext)
+    masks = Work(few=residuals) if n < BATCH else Work(lift=residuals)
+    guest = masks + Work(check=powers, power=powers, add=residuals, pack=residuals, refresh=shares, byte=sent)
+    guest += _crossed_sums(shape, shape.guest, *opened).times(gradients)
+    theirs = _encrypted(powers, powers / gradients) + Work(check=residuals, decrypt=shares, byte=sent)
+    theirs += _crossed_sums(shape, host, *reversed(opened)).times(gradients)
+    return Phase(
+        "regression",
+        guest,
+        (theirs,),
+        sent=sent,
+        widest=float(max(powers, residuals + shares) * shape.ciphertext),
+        trips=1 + 5 * gradients,
+        ciphertexts=powers + residuals + shares + sums,
+        pipelined=True,
+    )
+
+
+def _crossed_sums(shape: Shape, columns: Columns, asked: int, answered: int) -> Work:
+    """Return a party's work on sums of a gradient: its own are randomised in full, the other's decrypted."""
+    n = shape.rows
+    sums = Work(sum=n * columns.binned, term=n * columns.numeric + columns.slots, pack=columns.count)
+    return sums + Work(refresh=asked, check=answered, decrypt=answered, turn=6)
 
 
 def standard_errors(shape: Shape) -> Phase:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from vfl.crypto.fixed_point import FRACTION, bits_for
 from vfl.crypto.packing import Packing
 from vfl.features.correlation import Layout
+from vfl.linear.crossed import SHARE_BITS, SHARE_FRACTION
 from vfl.linear.inference import OF_CROSS
+from vfl.linear.residuals import blocks_of
 from vfl.trees.gradients import Slot
 
 
@@ -32,12 +34,16 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Regression:
-    """A joint logistic regression: the degree of each gradient's sigmoid, and what else it takes."""
+    """A joint logistic regression: the degree of each gradient's sigmoid, and what else it takes.
+
+    `crossed`: there is no arbiter, and guest and host decrypt for each other.
+    """
 
     degrees: tuple[int, ...]
     woe: bool = True
     standard_errors: bool = False
     joint_correlations: bool = False
+    crossed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,17 @@ class Shape:
         """Plaintexts that hold a party's gradient: three factors of 20 bits, |x| <= 8, |r| <= 3."""
         bits = bits_for(self.rows * 8 * 3.0, 3 * FRACTION)
         return Packing(columns.count, bits, self.modulus).plaintexts
+
+    def shared_gradient(self, columns: Columns) -> int:
+        """Plaintexts that hold a host's gradient of residuals' masks, where there is no arbiter."""
+        bits = bits_for(self.rows * 8 * 3.0, SHARE_FRACTION + FRACTION)
+        return Packing(columns.count, bits, self.modulus).plaintexts
+
+    @property
+    def shares(self) -> int:
+        """Plaintexts that hold masked residuals, a slot a row, packed by block."""
+        sizes = (min(rows.stop, self.rows) - rows.start for rows in blocks_of(self.rows))
+        return sum(Packing(size, SHARE_BITS + 3, self.modulus).plaintexts for size in sizes)
 
     def products(self, count: int) -> int:
         """Plaintexts that hold sums of products of two columns for standard errors, |x| <= 8."""

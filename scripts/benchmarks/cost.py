@@ -1,9 +1,19 @@
-"""What `vfl check` foretells of a training, against the training: seconds, bytes, by phase."""
+"""What `vfl check` foretells of a training, against the training: seconds, bytes, ciphertexts, round trips.
+
+    demo-N             the demo's portfolio of N common customers
+    demo-N-two-hosts   the same with a lender that has half of the insurer's columns
+    SET-logistic       a real set's regression
+    SET-trees          its trees
+    ...-alone          any of these without an arbiter
+
+Round trips are messages of one training that had to follow one another, by all audit logs, a pair each.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from parties.config.job import Job
+from parties.config.packaged import demo_configs
 from parties.config.party import Party
 from parties.config.yaml import dump, load
 from parties.cost.estimate import cost, shape_of
@@ -22,8 +33,10 @@ from parties.cost.work import Rates
 from parties.demo.portfolio import write
 from parties.inspection import inspect
 from psi.group import best as best_group
-from scripts.benchmarks.real.jobs import Case, run, write_job
+from scripts.benchmarks.real.jobs import Case, run, write_files, write_job
 from scripts.benchmarks.real.tree_jobs import TreeCase
+from scripts.benchmarks.staged.stage import ROLES, TWO_HOSTS, share_columns
+from scripts.benchmarks.staged.traffic import lines_of, replayed
 from vfl.crypto.modular import best
 
 ALIGNED = ("ecdh", "several")
@@ -46,19 +59,32 @@ class Line:
 
 
 def job_of(name: str, folder: Path) -> Path:
-    """Write a job and its tables; return its path.  NAME is demo-N, SET-logistic or SET-trees."""
+    """Write a job and its tables; return its path."""
+    arbiter = not name.endswith("-alone")
+    name = name.removesuffix("-alone")
+    if name.startswith("demo-"):
+        return demo_job(name.removeprefix("demo-"), folder, arbiter)
     what, _, kind = name.rpartition("-")
-    if what == "demo":
-        from parties.config.packaged import demo_configs
-
-        folder.mkdir(parents=True)
-        write(folder, int(kind), 7)
-        for source in demo_configs():
-            (folder / source.name).write_bytes(source.read_bytes())
-        return folder / "job.yaml"
     if kind == "trees":
-        return TreeCase(what, True, 15, 4).write(folder)
-    return write_job(Case(what), folder)
+        return TreeCase(what, arbiter, 15, 4).write(folder)
+    return write_job(Case(what), folder, arbiter=arbiter)
+
+
+def demo_job(name: str, folder: Path, arbiter: bool) -> Path:
+    """Write the demo's job with N or N-two-hosts customers."""
+    customers, _, cast = name.partition("-")
+    folder.mkdir(parents=True)
+    write(folder, int(customers), 7)
+    files = {source.stem: load(source).data for source in demo_configs()}
+    tables = {party: files[party]["data"] for party in ("bank", "insurer")}
+    if cast:
+        share_columns(folder)
+        tables["lender"] = tables["insurer"] | {"table": "lender.csv"}
+    roles = {
+        name: role for name, role in (TWO_HOSTS if cast else ROLES).items() if arbiter or role != "arbiter"
+    }
+    sections = {key: said for key, said in files["job"].items() if key not in ("vfl", "purpose", "parties")}
+    return write_files(folder, roles, sections, tables.__getitem__)
 
 
 LOOPBACK = Link(bytes_per_second=1e9, round_trip=2e-4)
@@ -107,6 +133,17 @@ def compared(job_path: Path, out: Path, rates: Rates, *, apart: bool) -> Iterato
     books = [json.loads(file.read_text(encoding="utf-8"))["phases"] for file in out.glob("*/run.json")]
     sent = sum(cost["sent"] for phases in books for cost in phases.values())
     yield Line("all bytes, MB", sum(p.sent for p in everything) / 1e6, sent / 1e6)
+    yield Line("ciphertexts, thousands", sum(p.ciphertexts for p in everything) / 1e3, _sealed(out) / 1e3)
+    logs = {path.parent.name: lines_of(path, report["run"]) for path in out.glob("*/state/*/audit.jsonl")}
+    hops = max(replayed(logs, delay=0.0, rate=math.inf).hops.values())
+    yield Line("round trips", sum(p.trips for p in everything), hops / 2)
+
+
+def _sealed(out: Path) -> int:
+    """Return the ciphertexts that all ledgers of a training count."""
+    entries = [entry for path in out.glob("*/ledger.json") for entry in json.loads(path.read_text())]
+    sealed = (e for e in entries if e["phase"] not in ALIGNED and e["message"] != "DecryptedSums")
+    return sum(entry["sealed_values"] for entry in sealed)
 
 
 def _party(job: Job, path: Path, name: str) -> Party:
@@ -115,9 +152,11 @@ def _party(job: Job, path: Path, name: str) -> Party:
 
 def main() -> None:
     """Run every case that is asked for, and print what was foretold of it."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     usual = ["demo-20000", "german-logistic", "default_credit-logistic", "default_credit-trees"]
-    parser.add_argument("cases", nargs="*", default=usual, help="demo-N, SET-logistic or SET-trees")
+    parser.add_argument("cases", nargs="*", default=usual, help="as above")
     parser.add_argument("--apart", action="store_true", help="one core a party, as if it had its own machine")
     arguments = parser.parse_args()
     wanted, cores = os.environ.get("VFL_ARITHMETIC"), 1 if arguments.apart else cores_here()

@@ -167,7 +167,10 @@ def prepared(
     for source in demo_configs():
         shutil.copyfile(source, folder / source.name)
     if "lender" in roles:
-        _share_columns(folder)
+        share_columns(folder)
+        lender = load(folder / "insurer.yaml").data
+        lender |= {"party": "lender", "data": lender["data"] | {"table": "lender.csv"}}
+        dump(lender, folder / "lender.yaml")
     job = load(folder / "job.yaml").data
     job["parties"] = {}
     for name, role in roles.items():
@@ -190,17 +193,14 @@ def prepared(
     return folder
 
 
-def _share_columns(folder: Path) -> None:
-    """Give a lender the second half of the insurer's columns, with all its customers."""
+def share_columns(folder: Path) -> None:
+    """Give a lender the second half of the insurer's columns, with all its customers: lender.csv."""
     with (folder / "insurer.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     middle = 1 + len(rows[0]) // 2
     for name, own in (("insurer", slice(1, middle)), ("lender", slice(middle, None))):
         with (folder / f"{name}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([row[0], *row[own]] for row in rows)
-    lender = load(folder / "insurer.yaml").data
-    lender |= {"party": "lender", "data": lender["data"] | {"table": "lender.csv"}}
-    dump(lender, folder / "lender.yaml")
 
 
 def cut_after_alignment(folder: Path, without: Collection[str] = ()) -> None:

@@ -43,9 +43,9 @@ class Replay:
     """Hops at which messages of each kind were taken."""
 
 
-def lines_of(log: Path) -> list[Line]:
-    """Return the messages of a party's log that holds one training."""
-    lines = map(json.loads, log.read_text().splitlines())
+def lines_of(log: Path, run: str | None = None) -> list[Line]:
+    """Return the messages of a party's log that holds one training, or of this run alone."""
+    lines = [line for line in map(json.loads, log.read_text().splitlines()) if run in (None, line.get("run"))]
     return [
         Line(
             datetime.fromisoformat(line["at"]).timestamp(),
