@@ -6,6 +6,7 @@ closed gate or a policy, SecurityError for a certificate that is not the pinned 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +15,13 @@ from numpy.typing import NDArray
 from parties.config.job import Job
 from parties.config.party import Party
 from parties.contract.policy import check_policy
-from parties.programs.limits import check_leaves
+from parties.programs.limits import check_leaves, check_outcomes
 from parties.programs.model import levels_in
 from parties.programs.stored import read_batch
 from parties.sources import batch_source, read_training
 from vfl.errors import ContractError, DataError, SecurityError
 from vfl.gates import FEW_EVENTS, FEW_HOST_COLUMNS, Gates
+from vfl.linear.family import FAMILIES, Target
 from vfl.table.ids import CleanIds, IdRules, normalised
 from vfl.table.read import check_columns
 from vfl.table.table import Categorical, Column, Table
@@ -102,8 +104,10 @@ def _distinct(column: Column) -> int:
     return len(set(shown.tolist())) if isinstance(column, Categorical) else len(np.unique(shown))
 
 
-def _splits(job: Job, table: Table, gates: Gates) -> dict[str, dict[str, int]]:
-    """Return rows and events by split; nothing for a table without labels."""
+def _splits(job: Job, table: Table, gates: Gates) -> Mapping[str, Mapping[str, float]]:
+    """Return rows and events by split, of amounts their sum; nothing for a table without either."""
+    if table.outcome is not None:
+        return _outcomes(job, table, gates)
     if table.label is None:
         return {}
     train = training_rows(table)
@@ -122,6 +126,22 @@ def _splits(job: Job, table: Table, gates: Gates) -> dict[str, dict[str, int]]:
     if job.model.kind == "trees":
         check_leaves(gates, job.trees, len(counted))
     return parts
+
+
+def _outcomes(job: Job, table: Table, gates: Gates) -> dict[str, dict[str, float]]:
+    assert table.outcome is not None
+    train = training_rows(table)
+    check_outcomes(gates, table.source, FAMILIES[job.model.kind], known_of(table, train).take(train))
+    found = (("train", table.outcome[train]), ("test", table.outcome[~train]))
+    return {name: {"rows": len(y), "total": float(y.sum())} for name, y in found if len(y)}
+
+
+def known_of(table: Table, train: NDArray[np.bool_]) -> Target:
+    """Return what the guest knows of its rows, with weights whose mean is 1 over those that train."""
+    assert table.outcome is not None
+    n = len(table)
+    weight = np.ones(n) if table.weight is None else table.weight / (table.weight[train].mean() or 1.0)
+    return Target(table.outcome, weight, np.zeros(n) if table.offset is None else table.offset)
 
 
 def _identity(job: Job, party: Party) -> str:

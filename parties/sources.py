@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parties.config.party import Data, DatabaseAccess
+from parties.config.data import Data, DatabaseAccess
 from vfl.errors import ConfigError
 from vfl.table.files import TableFile
 from vfl.table.read import read_table, write_scores
@@ -37,6 +37,9 @@ def read_training(data: Data) -> Table:
         weight=data.weight,
         segment=data.segment,
         month=data.month,
+        outcome=data.outcome,
+        offset=data.offset,
+        exposure=data.exposure,
         columns=data.columns,
         categorical=data.categorical,
         drop=data.drop,

@@ -11,8 +11,9 @@ from typing import Any
 
 from network_fixtures import PARTIES, linked, together
 
+from parties.config.data import Data
 from parties.config.job import Job
-from parties.config.party import Data, Identity, Party
+from parties.config.party import Identity, Party
 from parties.config.resources import Timeouts
 from parties.config.schema import validated
 from parties.config.yaml import parse

@@ -13,8 +13,7 @@ from seeded import Seeded
 from vfl.arbitration import Quota
 from vfl.linear import generalised, logistic, units
 from vfl.linear.columns import Columns
-from vfl.linear.family import FAMILIES, Family
-from vfl.linear.generalised import Target
+from vfl.linear.family import FAMILIES, Family, Target
 from vfl.linear.residuals import Place
 from vfl.linear.units import Units
 from vfl.wire.flow import Peer, Role
@@ -32,6 +31,11 @@ class Outcomes:
     y: Vector
     weight: Vector
     offset: Vector
+
+    @property
+    def target(self) -> Target:
+        """What the guest knows of the rows."""
+        return Target(self.y, self.weight, self.offset)
 
     @classmethod
     def of(cls, family: str, hosts: int, rows: int) -> Outcomes:
@@ -63,13 +67,13 @@ def generalised_roles(
 ) -> Roles:
     """A joint fit of an intercept and two columns of the guest with two of each host."""
     family, data = FAMILIES[name], data or Outcomes.of(name, hosts, rows)
-    told = Units.of(family, data.y, data.weight, data.offset)
+    told = Units.of(family, data.target)
     peers = tuple(Peer(f"host{k + 1}") for k in range(hosts))
     own = np.column_stack([np.ones(len(data.y)), data.x[:, :OWN]])
-    variance = 2.0**told.variance
+    variance = told.mean_variance
     if start is None:
         start = np.array([np.log(data.y.mean()) if family.is_log else 0.0, 0.0, 0.0])
-    target = Target(data.y / 2.0**told.unit, data.weight, data.offset / 2.0**told.unit)
+    target = Target(data.y / told.scale, data.weight, data.offset / told.scale)
     roles: Roles = {
         "guest": generalised.guest(
             Columns(own, np.array([0.0, 1.0, 1.0]), start, variance=variance),

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parties.config.data import Data
 from parties.config.features import ColumnBins
 from parties.config.job import Job
-from parties.config.party import Data, Identity, Party
+from parties.config.party import Identity, Party
 from parties.config.resources import Compute
 from parties.config.schema import validated
 from parties.config.yaml import parse

@@ -216,7 +216,7 @@ def test_a_model_of_trees_has_its_own_keys_and_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "said", "hint"),
     [
-        ("{kind: tree}", ".kind: must be logistic or trees, is the text", "did you mean trees?"),
+        ("{kind: tree}", ".kind: must be logistic, trees, linear, poisson or", "did you mean trees?"),
         ("{kind: trees, C: 1.0}", ".C: unknown key", "it belongs to kind: logistic"),
         ("{n_estimators: 3}", ".n_estimators: unknown key", "it belongs to kind: trees"),
         ("{kind: trees, max_dept: 3}", ".max_dept: unknown key", "did you mean max_depth?"),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from parties.config.party import Data, DatabaseAccess
+from parties.config.data import Data, DatabaseAccess
 from parties.sources import batch_source, database_of, keep_scores, read_training
 from vfl.errors import ConfigError, DataError
 from vfl.table import database as databases

@@ -15,7 +15,7 @@ from test_views import differing, in_the_clear
 from vfl.errors import ProtocolError
 from vfl.linear import family as families
 from vfl.linear.alone import fitted
-from vfl.linear.family import FAMILIES, Family
+from vfl.linear.family import FAMILIES, Family, Target
 from vfl.linear.generalised import ResidualScale
 from vfl.linear.logistic import Rules
 from vfl.linear.residuals import LogitRange
@@ -46,8 +46,8 @@ def pooled(name: str, data: Outcomes) -> np.ndarray:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_regression_together_equals_the_pooled_one(name: str, hosts: int) -> None:
     data = Outcomes.of(name, hosts, ROWS)
-    unit = 2.0 ** Units.of(FAMILIES[name], data.y, data.weight, data.offset).unit
-    start = fitted(FAMILIES[name], data.x[:, :OWN], data.y, data.weight, data.offset, 1.0) / unit
+    unit = Units.of(FAMILIES[name], data.target).scale
+    start = fitted(FAMILIES[name], data.x[:, :OWN], data.target, 1.0) / unit
     roles = generalised_roles(name, hosts, ROWS, rules=Rules(1e-5, 30), data=data, start=start)
     results = run_in_memory(roles).results
     parties = ["guest", *(f"host{k + 1}" for k in range(hosts))]
@@ -111,7 +111,9 @@ def test_units_beyond_all_outcomes_are_blamed() -> None:
 
 
 def test_units_say_how_amounts_scatter_and_how_many_claims_there_are() -> None:
-    ones, zeros = np.ones(4), np.zeros(4)
-    assert Units.of(FAMILIES["linear"], np.array([0.0, 0, 2000, 2000]), ones, zeros) == Units(unit=10)
-    assert Units.of(FAMILIES["poisson"], np.array([0.0, 0, 0, 1]), ones, zeros) == Units(variance=-2)
-    assert Units.of(FAMILIES["gamma"], np.array([5.0, 1, 7, 1]), ones, zeros) == Units()
+    def told(name: str, *outcomes: float) -> Units:
+        return Units.of(FAMILIES[name], Target(np.array(outcomes), np.ones(4), np.zeros(4)))
+
+    assert told("linear", 0, 0, 2000, 2000) == Units(unit=10)
+    assert told("poisson", 0, 0, 0, 1) == Units(variance=-2)
+    assert told("gamma", 5, 1, 7, 1) == Units()

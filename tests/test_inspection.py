@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from program_runs import job, party
 
-from parties.config.party import Data
+from parties.config.data import Data
 from parties.inspection import inspect
 from vfl.errors import ContractError
 

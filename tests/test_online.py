@@ -21,7 +21,8 @@ import pytest
 from contract_fixtures import Signed, signed
 from network_fixtures import plain_environment
 
-from parties.config.party import Data, Link, Party
+from parties.config.data import Data
+from parties.config.party import Link, Party
 from parties.config.scores import ScoreRules
 from parties.contract.tally import Tally
 from parties.online.answering import check_online

@@ -13,8 +13,9 @@ from program_runs import BANK, INSURER, changed, job, party
 from typer.testing import CliRunner
 
 from parties.cli.application import application
+from parties.config.data import Data
 from parties.config.job import Job
-from parties.config.party import Data, Link
+from parties.config.party import Link
 from parties.profiling import profile as profiling
 from parties.profiling.profile import profile, suspected
 from vfl.table.table import Numeric, Table

@@ -69,7 +69,8 @@ GATES: dict[str, str] = {
     "few_rows": f"fewer training rows than {ROWS_PER_COLUMN} times a party's model columns, "
     "a host's of earlier runs included, or too few rows of a class for them: gradients could be solved for "
     "labels or logits, or tell labels by chance",
-    "few_events": f"fewer than {FEW_EVENTS} training rows of a class: "
+    "few_events": f"fewer than {FEW_EVENTS} training rows of a class, or of amounts one row with more than a "
+    f"{FEW_EVENTS}th of all squared residuals: "
     "whoever learns a sum over them learns much",
     "few_host_columns": f"the host brings fewer than {FEW_HOST_COLUMNS} columns: "
     "its logit gives their values away",

@@ -123,8 +123,12 @@ def _duration(seconds: float) -> str:
 def _table_lines(name: str, part: dict[str, Any]) -> Iterator[str]:
     yield f"  to {name}: {part['file']}, {part['rows']} rows, {part['customers']} customers"
     for split, count in part.get("splits", {}).items():
-        rate = count["events"] / count["rows"]
-        yield f"    {split}: {count['rows']} rows, {count['events']} bad ({rate:.2%})"
+        known = f"{count['rows']} rows"
+        if "events" in count:
+            known += f", {count['events']} bad ({count['events'] / count['rows']:.2%})"
+        else:
+            known += f", outcomes of {count['total'] / count['rows']:.6g} on average"
+        yield f"    {split}: {known}"
     rows = [
         (shortened(c["name"], 40), c["kind"], f"{c['blank'] / part['rows']:.1%}", str(c["distinct"]))
         for c in part["columns"]

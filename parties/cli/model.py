@@ -81,7 +81,8 @@ def export(
 
     json: the file itself. scorecard: points by bin, as CSV. sql: a query of CASE
     expressions. onnx: a graph from the columns as they are. Each gives this party's part
-    of the logit, and the sum of all parties' is the score's; trees have no such part.
+    of the logit, and the sum of all parties' is the score's; trees have no such part, and
+    linear, poisson and gamma regressions no points.
     """
     from parties.exports.halves import exported
     from parties.programs.files import publish
@@ -113,6 +114,10 @@ def _lines(values: dict[str, Any]) -> Iterator[str]:
         yield f"{values['trees']} trees"
         return
     yield ""
+    if "coefficients" in values:
+        found = [(shortened(name, LONGEST), f"{w:.6g}") for name, w in values["coefficients"].items()]
+        yield from table(("column", "coefficient"), found)
+        return
     rows = [
         (
             shortened(row["column"], LONGEST),

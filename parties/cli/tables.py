@@ -7,6 +7,7 @@ from typing import Any
 
 METRICS = ("auc", "ks", "gini", "logloss")
 RATES = ("mean_pd", "event_rate")
+AMOUNTS = ("deviance", "d2", "rmse", "mae", "mean", "mean_prediction")
 UNKNOWN = "–"
 LONGEST = 14
 """Letters of a party's name in a table of 80 columns."""
@@ -28,6 +29,9 @@ def comparison(run: dict[str, Any], guest: str) -> Iterator[str]:
     if not run["splits"]:
         yield "the joint model was not measured: disclosure.metrics is empty"
         return
+    if "family" in run:
+        yield from amounts(run["splits"], guest)
+        return
     rows = []
     for split, models in run["splits"].items():
         measured = {
@@ -40,6 +44,16 @@ def comparison(run: dict[str, Any], guest: str) -> Iterator[str]:
     if calibration := run.get("calibration"):
         yield ""
         yield from bias(calibration["splits"])
+
+
+def amounts(splits: dict[str, dict[str, Any]], guest: str) -> Iterator[str]:
+    """Yield how well both models predict an outcome that is no label, for each split."""
+    rows = [
+        (f"{split}: {title}", *(_six(models[model][key]) for key in AMOUNTS))
+        for split, models in splits.items()
+        for model, title in (("joint", "joint"), ("guest_only", f"{shortened(guest)} alone"))
+    ]
+    yield from table(("", "deviance", "D2", "RMSE", "MAE", "mean", "predicted"), rows)
 
 
 def bias(splits: dict[str, dict[str, float]]) -> Iterator[str]:
@@ -66,6 +80,10 @@ def efforts(guest: dict[str, Any], books: dict[str, dict[str, Any]]) -> Iterator
 def _measures(found: dict[str, Any]) -> list[str]:
     ranks = [UNKNOWN if (m := found[key]) is None else f"{m:.4f}" for key in METRICS]
     return [*ranks, *(f"{found[key]:.2%}" for key in RATES)]
+
+
+def _six(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.5g}"
 
 
 def shortened(name: str, longest: int = LONGEST) -> str:

@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from parties.config.features import FeatureRules
+from parties.config.generalised import GeneralisedRules
 from parties.config.rules import (
     AlignmentRules,
     DisclosureRules,
@@ -108,6 +109,8 @@ def _check_errors(disclosure: DisclosureRules, model: ModelRules, hosts: int, ar
     """Raise ValueError unless there can be standard errors."""
     if isinstance(model, TreeRules):
         raise ValueError("standard_errors: trees have no coefficients")
+    if isinstance(model, GeneralisedRules):
+        raise ValueError(f"standard_errors: of regressions only kind logistic has them, not {model.kind}")
     if model.sigmoid == "taylor":
         raise ValueError("standard_errors: a fit by model.sigmoid taylor is not of maximum likelihood")
     if not arbiters:
@@ -191,7 +194,20 @@ class Job(Section):
             model.check_parties(_named(parties, "host"), _named(parties, "arbiter"))
         if isinstance(model, TreeRules) and info.data.get("features", FeatureRules()) != FeatureRules():
             raise ValueError("trees are binned by model.max_bin: remove the section `features`")
+        features = info.data.get("features")
+        if isinstance(model, GeneralisedRules) and features and features.kind != "standard":
+            raise ValueError(
+                f"kind {model.kind} has no labels to weigh bins by: set features.kind to standard"
+            )
         return model
+
+    @field_validator("scorecard")
+    @classmethod
+    def _has_scores(cls, scorecard: ScorecardRules, info: ValidationInfo) -> ScorecardRules:
+        model = info.data.get("model")
+        if isinstance(model, GeneralisedRules) and scorecard.bands:
+            raise ValueError(f"bands: kind {model.kind} predicts amounts, and has no points")
+        return scorecard
 
     @field_validator("disclosure")
     @classmethod
@@ -203,6 +219,8 @@ class Job(Section):
         arbiter = _named(info.data.get("parties", {}), "arbiter")
         if disclosure.gradient_bits is not None and not arbiter:
             raise ValueError("gradient_bits needs an arbiter: it drops the other bits")
+        if isinstance(model, GeneralisedRules) and disclosure.gradient_bits is not None:
+            raise ValueError(f"gradient_bits: kind {model.kind} learns its gradients in full")
         if isinstance(model, TreeRules) and disclosure.joined_coefficients:
             raise ValueError("joined_coefficients: trees have none")
         if isinstance(model, TreeRules) and disclosure.scores != "point":
@@ -219,8 +237,8 @@ class Job(Section):
                 "standard_errors: they say too little where features.selection.sign drops columns"
             )
         hosts = _named(info.data.get("parties", {}), "host")
-        if disclosure.online and (isinstance(model, TreeRules) or len(hosts) > 1):
-            raise ValueError("online: only a regression of one host is scored online")
+        if disclosure.online and (not isinstance(model, LogisticRules) or len(hosts) > 1):
+            raise ValueError("online: only a logistic regression of one host is scored online")
         if disclosure.standard_errors and model:
             arbiters = _named(info.data.get("parties", {}), "arbiter")
             _check_errors(disclosure, model, len(hosts), len(arbiters))
@@ -242,8 +260,14 @@ class Job(Section):
 
     @property
     def logistic(self) -> LogisticRules:
-        """The model's rules, of a regression."""
+        """The model's rules, of a logistic regression."""
         assert isinstance(self.model, LogisticRules)
+        return self.model
+
+    @property
+    def regression(self) -> LogisticRules | GeneralisedRules:
+        """The model's rules, of any regression."""
+        assert not isinstance(self.model, TreeRules)
         return self.model
 
     @property
@@ -311,7 +335,7 @@ class Job(Section):
         """Return the run's gates, after asking those that this file alone can breach."""
         gates = Gates(frozenset(self.gates.allow))
         model = self.model
-        if isinstance(model, LogisticRules) and model.max_iter > MANY_ITERATIONS:
+        if not isinstance(model, TreeRules) and model.max_iter > MANY_ITERATIONS:
             gates.refuse("many_iterations", "model.max_iter", f"{model.max_iter} iterations asked for")
         if isinstance(model, TreeRules) and model.top_rate is not None and model.node_rows == "shown":
             gates.refuse("goss", "model.top_rate", "hosts would be told which rows the model gets most wrong")

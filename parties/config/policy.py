@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
 from parties.config.schema import Section
 from vfl.gates import GateName
+
+ModelKind = Literal["logistic", "trees", "linear", "poisson", "gamma"]
 
 
 class DisclosurePolicy(Section):
@@ -54,8 +56,8 @@ class PolicyRules(Section):
         strict=False,
         description="Purposes that a job may state, word for word; empty allows any.",
     )
-    models: tuple[Literal["logistic", "trees"], ...] = Field(
-        default=("logistic", "trees"), strict=False, description="Kinds of models that a job may fit."
+    models: tuple[ModelKind, ...] = Field(
+        default=get_args(ModelKind), strict=False, description="Kinds of models that a job may fit."
     )
     min_intersection: int = Field(
         default=1, ge=1, description="The least that a job's alignment.min_intersection may be."

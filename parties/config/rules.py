@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
+from parties.config.generalised import GeneralisedRules
 from parties.config.schema import Section
 from vfl.gates import GATES, MANY_ITERATIONS, GateName
+from vfl.linear.family import Name
 from vfl.trees.tree import MAX_DEPTH
 
 
@@ -170,11 +172,14 @@ class TreeRules(Section):
 
 def _kind(model: Any) -> str:
     kind = model.get("kind") if isinstance(model, dict) else getattr(model, "kind", None)
-    return "[trees]" if kind == "trees" else "[logistic]"
+    return "[trees]" if kind == "trees" else "[generalised]" if kind in get_args(Name) else "[logistic]"
 
 
 ModelRules = Annotated[
-    Annotated[LogisticRules, Tag("[logistic]")] | Annotated[TreeRules, Tag("[trees]")], Discriminator(_kind)
+    Annotated[LogisticRules, Tag("[logistic]")]
+    | Annotated[TreeRules, Tag("[trees]")]
+    | Annotated[GeneralisedRules, Tag("[generalised]")],
+    Discriminator(_kind),
 ]
 """The joint model; without a kind a regression."""
 

@@ -18,7 +18,7 @@ class ScoreRules(Section):
         le=20,
         description="Reasons at most why a customer scores below the average training customer: reason_1, "
         "reason_2 name the columns that lose most points, lost_1, lost_2 say how many. The partners' columns "
-        "count as one. Not for trees.",
+        "count as one. For logistic regressions alone.",
     )
 
 
@@ -28,6 +28,7 @@ def check_scores(rules: ScoreRules, guest: bool, job: Job, document: Document) -
         return
     if not guest:
         raise document.error(("scores", "reasons"), "only the guest learns scores", "remove the section")
-    if job.model.kind == "trees":
-        what = "trees have no points by column, and so no reasons"
-        raise document.error(("scores", "reasons"), what, "remove the key, or fit a regression")
+    if job.model.kind != "logistic":
+        have = "trees have" if job.model.kind == "trees" else f"kind {job.model.kind} has"
+        what = f"{have} no points by column, and so no reasons"
+        raise document.error(("scores", "reasons"), what, "remove the key, or fit a logistic regression")

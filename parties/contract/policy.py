@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from parties.config.job import Job
 from parties.config.policy import PolicyRules
-from parties.config.rules import LogisticRules, TreeRules
+from parties.config.rules import TreeRules
 from vfl.errors import ContractError
 
 
@@ -36,11 +36,11 @@ def _limits(job: Job, policy: PolicyRules) -> Iterator[tuple[bool, str, str, str
         ("encryption.bits", policy.min_key_bits, job.encryption.bits, "min_key_bits"),
     ):
         yield found < least, key, f"no fewer than {least}", name, str(found)
-    if isinstance(job.model, LogisticRules):
+    if not isinstance(job.model, TreeRules):
         most, found = policy.max_iter, job.model.max_iter
         yield found > most, "model.max_iter", f"no more than {most}", "max_iter", str(found)
     yield from _disclosed(job, policy)
-    if isinstance(job.model, LogisticRules) and (bits := policy.max_disclosure.gradient_bits) is not None:
+    if not isinstance(job.model, TreeRules) and (bits := policy.max_disclosure.gradient_bits) is not None:
         asked = job.disclosure.gradient_bits
         key, said = "disclosure.gradient_bits", "empty: all of them" if asked is None else str(asked)
         beyond = asked is None or asked > bits

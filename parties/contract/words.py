@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from parties.config.generalised import GeneralisedRules
 from parties.config.job import Job
 from parties.config.rules import TreeRules
 from vfl.gates import GATES
@@ -72,7 +74,11 @@ def _guest(job: Job) -> Iterator[str]:
             if job.features.selection.leaves_out or job.features.selection.drops:
                 yield "which of the hosts' columns enter the model"
         yield from _masked_by_the_other(job)
-    exactly = "to one scorecard point" if rules.scores == "point" else "exactly: often a host's whole row"
+    point = "to one scorecard point"
+    if isinstance(job.model, GeneralisedRules):
+        size = math.log(2) / job.scorecard.pdo
+        point = f"to {size:.2g} of its standard deviation" if job.model.kind == "linear" else f"to {size:.1%}"
+    exactly = point if rules.scores == "point" else "exactly: often a host's whole row"
     rows = ", ".join([*(f"{split} rows" for split in rules.metrics), "customers scored later"])
     if isinstance(job.model, TreeRules):
         yield f"the sides of {rows} at hosts' splits, also of those that never come by"
@@ -97,6 +103,8 @@ def _host(job: Job) -> Iterator[str]:
         yield from _nodes(job.model)
     else:
         yield _gradient(job)
+        if isinstance(job.model, GeneralisedRules):
+            yield "how large outcomes and their residuals are, to powers of two"
         if job.features.kind == "woe" and rules.woe_to_host:
             yield "the bad rate of each of its bins"
         yield from _masked_by_the_other(job)
@@ -119,7 +127,7 @@ def _masked_by_the_other(job: Job) -> Iterator[str]:
 def _gradient(job: Job) -> str:
     bits = job.disclosure.gradient_bits
     exactly = "in full" if bits is None else f"{bits} bits of each of its numbers"
-    return f"its own gradient, {job.logistic.max_iter} times at most, {exactly}"
+    return f"its own gradient, {job.regression.max_iter} times at most, {exactly}"
 
 
 def _nodes(model: TreeRules) -> Iterator[str]:

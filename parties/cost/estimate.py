@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from parties.config.generalised import GeneralisedRules
 from parties.config.job import Job
 from parties.cost.phases import Link, Phase, phases
 from parties.cost.shape import Columns, Forest, Regression, Shape
@@ -100,6 +101,8 @@ def model_of(job: Job) -> Regression | Forest:
         share = rules.subsample if rules.top_rate is None else rules.top_rate + (rules.other_rate or 0.0)
         share *= 1 - rules.validation_share
         return Forest(grown, rules.max_depth, share, job.arbiter is None, rules.node_rows == "hidden")
+    if isinstance(job.model, GeneralisedRules):
+        return Regression((1,) * expected_gradients(job.model.tolerance), woe=False)
     woe, errors = job.features.kind == "woe", job.disclosure.standard_errors
     joint = job.features.selection.max_joint_correlation is not None
     tolerance = job.logistic.tolerance

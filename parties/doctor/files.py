@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from parties.config.data import DatabaseAccess
 from parties.config.job import Job
-from parties.config.party import DatabaseAccess, Party
+from parties.config.party import Party
 from parties.contract.tally import state_folder
 from parties.doctor.finding import Finding, doubtful, failed, fine
 from parties.sources import database_of

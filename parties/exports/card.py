@@ -5,7 +5,7 @@
 A column's cases exclude each other: intervals of numbers, levels, a blank, any other cell.  A
 standardised number is worth `logit` for each unit beyond `around`, where it lies in none of the column's
 intervals: of a clipped one these are what is beyond its ends.  Only the guest's half has an
-intercept; the joint logit is the sum of all halves'.
+intercept; the joint logit is the sum of all halves', and so is the linear predictor of an amount.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from math import inf
 from typing import assert_never
 
 from parties.programs.model import Half
+from parties.programs.stored import RegressionKind
 from vfl.stats.binned import IndicatorColumns, WoeColumns
 from vfl.stats.binning import BLANK, UNSEEN, Binning, NumericBins
 from vfl.stats.merging import level_groups
@@ -115,6 +116,7 @@ class Card:
     base: float
     terms: tuple[Term, ...]
     is_guests: bool
+    kind: RegressionKind = "logistic"
 
     @classmethod
     def of(cls, half: Half) -> Card:
@@ -129,7 +131,20 @@ class Card:
                 base, terms = _standardised(columns, special, values, half)
             case _:
                 assert_never(half.features)
-        return cls(half.run, base + (intercept or 0.0), tuple(terms), intercept is not None)
+        return cls(half.run, base + (intercept or 0.0), tuple(terms), intercept is not None, half.kind)
+
+    @property
+    def output(self) -> str:
+        """What the sum of all halves is called: for amounts the linear predictor."""
+        return "logit" if self.kind == "logistic" else "predictor"
+
+    @property
+    def said(self) -> str:
+        """What the sum of all halves is, in words."""
+        return {
+            "logistic": "the logit of a bad outcome",
+            "linear": "the predicted outcome",
+        }.get(self.kind, "the natural logarithm of the predicted outcome")
 
 
 def _binned(features: WoeColumns | IndicatorColumns, weights: list[float]) -> list[Term]:

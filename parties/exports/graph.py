@@ -1,8 +1,8 @@
 """A half as an ONNX graph, from the party's own columns as they are to its part of the logit.
 
 Inputs, one a column, each of shape (n, 1): doubles with NaN for a blank, or texts with "" for one.
-Output `logit`, doubles of shape (n, 1).  Bins are looked up in the graph (which cuts a number
-exceeds; which level a text is), so nothing has to be transformed before.
+Output `logit` (of an amount `predictor`), doubles of shape (n, 1).  Bins are looked up in the graph
+(which cuts a number exceeds; which level a text is), so nothing has to be transformed before.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def onnx_graph(card: Card) -> bytes:
         inputs.append(helper.make_tensor_value_info(term.column, kind, [None, 1]))
         worth = graph.number(term) if term.numeric else graph.text(term)
         total = graph.node("Add", total, worth)
-    graph.nodes.append(helper.make_node("Identity", [total], ["logit"]))
-    output = helper.make_tensor_value_info("logit", TensorProto.DOUBLE, [None, 1])
+    graph.nodes.append(helper.make_node("Identity", [total], [card.output]))
+    output = helper.make_tensor_value_info(card.output, TensorProto.DOUBLE, [None, 1])
     made = helper.make_graph(graph.nodes, f"vfl run {card.run}", inputs, [output], graph.constants)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)]
     model = helper.make_model(made, opset_imports=opsets, ir_version=IR, producer_name="vfl")

@@ -29,6 +29,9 @@ def exported(path: Path, form: Export, scale: Scorecard, table: str, id: str) ->
     card = _card(path, form)
     match form:
         case "scorecard":
+            if card.kind != "logistic":
+                what = f"{SAID[card.kind]} predicts an amount, and has no points"
+                raise ConfigError("--format scorecard", what, "export it as sql, onnx or json")
             return scorecard_csv(card, scale)
         case "sql":
             return sql_query(card, table, id)
@@ -42,6 +45,9 @@ def described(path: Path, scale: Scorecard) -> dict[str, Any]:
     if kind == "trees":
         return _splits(path) | {"kind": kind, "said": SAID[kind]}
     card = _card(path, "card")
+    if card.kind != "logistic":
+        weights = Half.load(path, card.kind).weights
+        return {"kind": kind, "said": SAID[kind], "run": card.run, "coefficients": weights}
     rows = csv.DictReader(scorecard_csv(card, scale).splitlines())
     shown = [
         {"column": row["column"], "bin": row["bin"], **{key: float(row[key]) for key in ("logit", "points")}}
@@ -51,10 +57,11 @@ def described(path: Path, scale: Scorecard) -> dict[str, Any]:
 
 
 def _card(path: Path, form: str) -> Card:
-    if kind_of(path) == "trees":
+    kind = kind_of(path)
+    if kind == "trees":
         what = "a leaf is found by every party's splits on the way to it, so half of the trees gives no score"
         raise ConfigError(f"--format {form}", what, "export them as json, and score with vfl guest score")
-    return Card.of(Half.load(path))
+    return Card.of(Half.load(path, kind))
 
 
 def _splits(path: Path) -> dict[str, Any]:

@@ -17,9 +17,9 @@ def sql_query(card: Card, table: str, id: str) -> str:
     who = "the guest's" if card.is_guests else "a host's"
     parts = [_number(card.base), *map(_expression, card.terms)]
     return (
-        f"-- {who} half of the model of run {card.run}: its part of the logit of a bad outcome;\n"
-        "-- the sum of all parties' parts is the joint model's logit\n"
-        f"SELECT {_name(id)},\n  " + "\n  + ".join(parts) + f'\n  AS "logit"\nFROM {_name(table)};\n'
+        f"-- {who} half of the model of run {card.run}: its part of {card.said};\n"
+        f"-- the sum of all parties' parts is the joint model's {card.output}\n"
+        f"SELECT {_name(id)},\n  " + "\n  + ".join(parts) + f'\n  AS "{card.output}"\nFROM {_name(table)};\n'
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from parties.config.data import Data
 from parties.config.job import Job
-from parties.config.party import Data
 from parties.inspection import clean_ids
 from parties.programs.model import Half
 from parties.sources import batch_source, read_training

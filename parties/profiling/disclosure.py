@@ -17,11 +17,13 @@ import vfl.features.split
 import vfl.features.woe
 import vfl.linear.allowance
 import vfl.linear.coefficients
+import vfl.linear.generalised
 import vfl.linear.inference
 import vfl.linear.logistic
 import vfl.linear.residuals
 import vfl.linear.scoring
 import vfl.linear.signs
+import vfl.linear.units
 import vfl.trees.boosting
 import vfl.trees.hidden
 import vfl.trees.scoring
@@ -37,7 +39,7 @@ def sent_by(job: Job, role: str) -> list[dict[str, str]]:
     left_out, protocols = set(_left_out(job)), tuple(_protocols(job))
     kinds: dict[str, type[Message]] = {
         name: kind
-        for protocol in (*protocols, vfl.arbitration)
+        for protocol in (*protocols, vfl.arbitration, vfl.linear.residuals, vfl.linear.logistic)
         for name, kind in vars(protocol).items()
         if isinstance(kind, type) and issubclass(kind, Message)
     }
@@ -66,7 +68,11 @@ def _protocols(job: Job) -> Iterator[ModuleType]:
         yield vfl.features.selected
     if job.features.selection.max_joint_correlation is not None:
         yield from (vfl.features.correlation, vfl.features.kept)
-    yield from (vfl.linear.allowance, vfl.linear.residuals, vfl.linear.logistic)
+    yield vfl.linear.allowance
+    if job.model.kind == "logistic":
+        yield from (vfl.linear.residuals, vfl.linear.logistic)
+    else:
+        yield from (vfl.linear.units, vfl.linear.generalised)
     if job.features.selection.drops:
         yield vfl.linear.signs
     if rules.standard_errors:

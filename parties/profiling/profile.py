@@ -15,11 +15,17 @@ from numpy.typing import NDArray
 
 from parties.config.job import Job
 from parties.config.party import Party
-from parties.inspection import described, training_rows
+from parties.inspection import described, known_of, training_rows
 from parties.profiling.disclosure import sent_by
 from parties.programs.alignment import Common
 from parties.programs.features import own_bins, own_standard
-from parties.programs.limits import check_columns_count, check_events, check_leaves, check_width
+from parties.programs.limits import (
+    check_columns_count,
+    check_events,
+    check_leaves,
+    check_outcomes,
+    check_width,
+)
 from parties.programs.model import columns_of
 from parties.programs.run import Run
 from parties.programs.trees.coding import check_rare_bins, fit_bins
@@ -95,7 +101,10 @@ def suspected(table: Table, name: str, declared: tuple[float | str, ...]) -> lis
 def _ask_gates(run: Run, common: Common, role: str) -> dict[str, int]:
     """Ask every gate that the own rows can breach; return the rows of each column's smallest bin."""
     job, rows, count = run.job, common.rows["train"], len(common.table.columns)
-    if role == "guest":
+    if role == "guest" and run.family:
+        known = known_of(common.table, common.train).take(common.train)
+        check_outcomes(run.gates, common.table.source, run.family, known)
+    elif role == "guest":
         check_events(run, common.training)
     if job.model.kind == "trees":
         check_leaves(run.gates, job.trees, rows)

@@ -49,6 +49,8 @@ KEY = "key"
 
 Digests = NDArray[np.uint64]
 Columns = dict[str, dict[str, int]]
+Labels = NDArray[np.int8] | NDArray[np.float64]
+"""What is known of rows: a class, or an amount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,10 @@ class Earlier:
         """Return those in the party's state."""
         return cls(state_folder(party) / "rows")
 
-    def record(self, run: str, ids: Texts, label: NDArray[np.int8] | None) -> Record:
+    def record(self, run: str, ids: Texts, label: Labels | None) -> Record:
         """Return the record of a training on rows with these normalised ids, not kept yet."""
         key = self._key(b"vfl row")
-        labels = [b""] * len(ids) if label is None else [b"\0%d" % value for value in label]
+        labels = [b""] * len(ids) if label is None else [b"\0" + _written(value) for value in label.tolist()]
         digests = b"".join(
             hashlib.blake2b(id.encode() + value, key=key, digest_size=WIDTH).digest()
             for id, value in zip(ids, labels, strict=True)
@@ -159,6 +161,10 @@ def check_rank(gates: Gates, peer: Peer, rows: int, columns: int, where: str) ->
     if rows < ROWS_PER_COLUMN * columns:
         what = f"{rows} training rows for {columns} model columns of {where}"
         gates.refuse("few_rows", peer.name, what)
+
+
+def _written(value: float) -> bytes:
+    return b"%d" % value if isinstance(value, int) else value.hex().encode()
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -14,9 +14,11 @@ from parties.programs.precedents import check_guests_shape, check_hosts_shape, m
 from parties.programs.run import Run
 from vfl.arbitration import Quota, Shape
 from vfl.crypto.paillier import PrivateKey, PublicKey
-from vfl.linear import allowance, crossed, logistic
+from vfl.linear import allowance, crossed, generalised, logistic, units
 from vfl.linear.columns import Columns
+from vfl.linear.family import Target
 from vfl.linear.logistic import Fit, Rules
+from vfl.linear.units import Units
 from vfl.steps import Part
 
 Labels = NDArray[np.int8]
@@ -55,6 +57,20 @@ async def host_keys(run: Run) -> Keys:
     return Keys(labels, Pair(await new_key(run, (run.guest,), "host's key"), labels))
 
 
+async def told_units(run: Run, own: Units | None = None) -> Units:
+    """Return the units of a fit, once hosts know them; `own`: the guest's, who tells them."""
+    if not run.family:
+        return units.LABELS
+
+    async def exchange() -> Units:
+        if own is None:
+            return await units.host(guest=run.guest)
+        await units.guest(own, hosts=run.hosts)
+        return own
+
+    return await run.step("units", exchange, lambda u: [u.unit, u.variance], lambda kept: Units(*kept))
+
+
 @dataclass(frozen=True, slots=True)
 class GuestFits:
     """The guest's descents, once all gradients' shapes are agreed."""
@@ -64,14 +80,28 @@ class GuestFits:
     shapes: list[Shape]
     quota: Quota | None
 
-    async def descend(self, columns: Columns, y: Labels, rules: Rules, name: str) -> Fit:
+    async def descend(self, columns: Columns, y: Labels | Target, rules: Rules, name: str) -> Fit:
         """Fit the guest's coefficients; `name`: the descent's, of which no other in the run has the same."""
         run, steps = self.run, Part(self.run.steps, name)
         run.progress.phase("fitting", 1.0)
 
         def report(k: int, degree: int, part: float) -> None:
-            run.progress.advance(part, f"gradient {k}, degree {degree}")
+            run.progress.advance(part, f"gradient {k}" if run.family else f"gradient {k}, degree {degree}")
 
+        if isinstance(y, Target):
+            assert run.family
+            return await generalised.guest(
+                columns,
+                y,
+                rules,
+                family=run.family,
+                key=self.keys.labels,
+                rng=run.rng,
+                hosts=run.hosts,
+                arbiter=run.arbiter,
+                report=report,
+                steps=steps,
+            )
         if self.keys.pair is None:
             return await logistic.guest(
                 columns,
@@ -111,6 +141,18 @@ class HostFits:
     async def descend(self, columns: Columns, rules: Rules, name: str) -> Fit:
         """Fit the host's coefficients; `name`: as the guest's."""
         run, steps = self.run, Part(self.run.steps, name)
+        if run.family:
+            return await generalised.host(
+                columns,
+                rules,
+                family=run.family,
+                key=self.keys.labels,
+                rng=run.rng,
+                guest=run.guest,
+                arbiter=run.arbiter,
+                place=run.place,
+                steps=steps,
+            )
         if self.keys.pair is None:
             return await logistic.host(
                 columns,

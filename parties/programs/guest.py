@@ -104,6 +104,10 @@ def _training(run: Run, table: Table, model: Path) -> Role[Trained]:
         from parties.programs.trees.guest import training as growing
 
         return growing(run, table, model)
+    if run.family:
+        from parties.programs.outcomes import training as regressing
+
+        return regressing(run, table)
     from parties.programs.training import training
 
     return training(run, table)
@@ -167,7 +171,9 @@ def score(
 
 
 def _loaded(job: Job, path: Path) -> Half | TreeHalf[GuestTrees]:
-    return TreeHalf.load(path, GuestTrees) if job.model.kind == "trees" else Half.load(path)
+    if job.model.kind == "trees":
+        return TreeHalf.load(path, GuestTrees)
+    return Half.load(path, job.model.kind)
 
 
 def _scoring(run: Run, table: Table, half: Half | TreeHalf[GuestTrees]) -> Role[tuple[Table, Table, Vector]]:
@@ -183,7 +189,7 @@ async def scoring_batch(run: Run, table: Table, half: Half) -> tuple[Table, Tabl
     common, others = await match_guest(run, table, 1)
     for warning in unseen(half.levels, common):
         run.warn(warning)
-    theirs = await hosts_logits(run, len(common))
+    theirs = half.unit * await hosts_logits(run, len(common))
     return common, others, half.calibrated(half.logit(common) + theirs)
 
 

@@ -19,7 +19,7 @@ from parties.programs.consent import publish_results
 from parties.programs.effort import Effort
 from parties.programs.errors import host_errors
 from parties.programs.features import check_signs, host_features, without
-from parties.programs.fitting import host_fits, host_keys
+from parties.programs.fitting import host_fits, host_keys, told_units
 from parties.programs.masking import send_logits
 from parties.programs.model import Features, Half, columns_of, levels_in, numbered, unseen
 from parties.programs.overlap import host_without_overlap
@@ -129,7 +129,8 @@ async def training(run: Run, table: Table) -> Trained:
     features, described = await host_features(run, common, keys.labels)
     features = await host_without_overlap(run, common, keys.labels, features, described)
     x = features.transform(columns_of(common.table))
-    inputs = _inputs(run, features, x[common.train])
+    told = await told_units(run)
+    inputs = _inputs(run, features, x[common.train], told.mean_variance)
     fits = await host_fits(run, common, inputs.columns(run.gradient_bits), keys)
     values = described.get("information_value", {}).get("host", {})
     fitted = await host_fitted(run, fits, inputs, values, table.source)
@@ -141,10 +142,12 @@ async def training(run: Run, table: Table) -> Trained:
     half = Half(
         run.id,
         features,
-        dict(zip(features.names, fit.coefficients.tolist(), strict=True)),
+        dict(zip(features.names, (told.scale * fit.coefficients).tolist(), strict=True)),
         levels_in(common.training, features),
         population=population_of(common, features),
         absent=run.absent,
+        kind=run.job.regression.kind,
+        unit=told.scale,
     )
     check_signs(run, table.source, half.weights)
     for warning in unseen(half.levels, common.table):
@@ -161,10 +164,10 @@ async def training(run: Run, table: Table) -> Trained:
     return Trained(half, facts)
 
 
-def _inputs(run: Run, features: Features, x: Matrix) -> Inputs:
+def _inputs(run: Run, features: Features, x: Matrix, variance: float) -> Inputs:
     """Return the host's columns as the fit begins with them: at 0."""
-    penalty = np.full(x.shape[1], 1 / run.job.logistic.C)
-    return Inputs(features.names, x, penalty, np.zeros(x.shape[1]))
+    penalty = np.full(x.shape[1], 1 / run.job.regression.C)
+    return Inputs(features.names, x, penalty, np.zeros(x.shape[1]), variance)
 
 
 async def _show_coefficients(run: Run, half: Half, columns: tuple[str, ...]) -> dict[str, dict[str, float]]:
@@ -180,7 +183,7 @@ async def _show_coefficients(run: Run, half: Half, columns: tuple[str, ...]) -> 
 
 async def scoring_batch(run: Run, table: Table, model: Path) -> dict[str, Any]:
     """Answer with the host's part of each common customer's logit."""
-    half = Half.load(model) if model.exists() else None
+    half = Half.load(model, run.job.regression.kind) if model.exists() else None
     run.check_fitted_without(half.absent if half else run.absent)
     await halves.host(half.run if half else None, guest=run.guest)
     assert half is not None and run.party.data is not None
@@ -191,5 +194,5 @@ async def scoring_batch(run: Run, table: Table, model: Path) -> dict[str, Any]:
     common = await match_host(run, table, 1)
     for warning in unseen(half.levels, common):
         run.warn(warning)
-    await send_logits(run, half.logit(common))
+    await send_logits(run, half.logit(common) / half.unit)
     return {"model": half.run, "scored": len(common)} | batch_stability(run, common, half)

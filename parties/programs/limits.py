@@ -25,6 +25,7 @@ from vfl.gates import (
     SPREAD_PER_COLUMN,
     Gates,
 )
+from vfl.linear.family import Family, Target
 from vfl.table.table import Table
 
 if TYPE_CHECKING:
@@ -47,6 +48,41 @@ def check_events(run: Run, training: Table) -> None:
     if fewest < FEW_EVENTS:
         what = f"fewer than {FEW_EVENTS} training rows are in the rarer class"
         run.gates.refuse("few_events", "labels", what, f"there are {fewest};")
+
+
+def check_outcomes(gates: Gates, source: str, family: Family, target: Target) -> None:
+    """Refuse outcomes that the family has not; ask few_events of rows whose residuals dominate all sums.
+
+    `target`: of the training rows.  Where few labels are 1, 20 of them are each a twentieth of all squares.
+    """
+    y = target.y
+    wrong = y < 0 if family.power == 1 else y <= 0 if family.power == 2 else np.zeros(len(y), np.bool_)
+    if wrong.any():
+        bound = "below 0" if family.power == 1 else "not above 0"
+        what = f"{int(wrong.sum())} outcomes are {bound}, which kind {family.name} has none of"
+        raise DataError(source, what, "leave their rows out, or fit another kind of model")
+    if not target.weight.any():
+        hint = "give the rows that count a weight above 0: data.weight"
+        raise DataError(source, "every training row has the weight 0", hint)
+    squares = family.residual(target, family.level(target)) ** 2
+    if not squares.sum() > 0:
+        raise DataError(source, "every training row has the same outcome", "a model needs several")
+    if squares.max() * FEW_EVENTS > squares.sum():
+        share = float(squares.max() / squares.sum())
+        what = f"a training row has more than a {FEW_EVENTS}th of the sum of all squared residuals"
+        gates.refuse("few_events", "outcomes", what, f"its share is {share:.1%};")
+
+
+def check_outcome_spread(run: Run, y: NDArray[np.float64], columns: int) -> None:
+    """Ask few_rows of the training outcomes and the model columns that a host brings.
+
+    As of labels, with the rows that have not the commonest outcome for bads: of counts mostly those above 0.
+    """
+    commonest = int(np.unique(y, return_counts=True)[1].max())
+    share = min(0.5, 1 - commonest / len(y))
+    if len(y) * share * (1 - share) < SPREAD_PER_COLUMN * columns:
+        what = f"too few training rows have another outcome than most for {columns} model columns"
+        run.gates.refuse("few_rows", "outcomes", what, f"{len(y) - commonest} of {len(y)} have;")
 
 
 def check_columns_count(run: Run, columns: int) -> None:

@@ -1,11 +1,13 @@
 """A party's half of the joint regression, and model.json, the file it is kept in.
 
-{"kind": "logistic", "run": the training's name, "features_kind": "woe" | "indicators" | "standard",
+{"kind": "logistic" | "linear" | "poisson" | "gamma", "run": the training's name,
+ "features_kind": "woe" | "indicators" | "standard",
  "features": as vfl.stats.binned or vfl.stats.standard write them,
  "columns": {source column: its training levels, or null for numbers},
  "coefficients": {model column: weight}, the guest's "intercept" first,
  "population": its training rows by column and bin, as vfl.stats.stability writes them,
  "averages": {"columns": {source column: its mean part of the logit}, "partners": theirs}, the guest's,
+ "unit": the power of two, 1 but of linear, by which parts of a prediction are divided when they are told,
  "calibration": {"intercept": a, "slope": b}, the guest's, of sigmoid: taylor,
  "absent": [hosts that stayed away from the training], if any did}
 """
@@ -20,7 +22,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from parties.programs.stored import Levels, check_batch, levels_from, levels_json, read_batch, stored
+from parties.programs.stored import (
+    Levels,
+    RegressionKind,
+    check_batch,
+    levels_from,
+    levels_json,
+    read_batch,
+    stored,
+)
 from vfl.stats.binned import IndicatorColumns, WoeColumns
 from vfl.stats.binning import Values, levels_of
 from vfl.stats.stability import Population
@@ -79,6 +89,8 @@ class Half:
     averages: Averages | None = None
     absent: tuple[str, ...] = ()
     """Hosts without which it was fitted, and is scored."""
+    kind: RegressionKind = "logistic"
+    unit: float = 1.0
 
     @property
     def slopes(self) -> Vector:
@@ -115,13 +127,15 @@ class Half:
         """Return the half as the module's docstring describes it."""
         kind = next(name for name, kind in KINDS.items() if isinstance(self.features, kind))
         described: dict[str, Any] = {
-            "kind": "logistic",
+            "kind": self.kind,
             "run": self.run,
             "features_kind": kind,
             "features": self.features.as_json(),
             "columns": levels_json(self.levels),
             "coefficients": self.weights,
         }
+        if self.unit != 1.0:
+            described["unit"] = self.unit
         if self.population:
             described["population"] = self.population.as_json()
         if self.averages:
@@ -136,16 +150,17 @@ class Half:
         return described
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Return the half in a file."""
-        with stored(path, "logistic") as data:
+    def load(cls, path: Path, kind: RegressionKind = "logistic") -> Self:
+        """Return the half in a file, of a regression of one kind."""
+        with stored(path, kind) as data:
             levels = levels_from(data)
             features = KINDS[data["features_kind"]].from_json(data["features"])
             calibration = Calibration(**data["calibration"]) if "calibration" in data else None
             population = Population.from_json(data["population"]) if "population" in data else None
             averages = Averages(**data["averages"]) if "averages" in data else None
             weights, absent = data["coefficients"], tuple(data.get("absent", ()))
-            return cls(data["run"], features, weights, levels, calibration, population, averages, absent)
+            told = (calibration, population, averages, absent, kind, float(data.get("unit", 1.0)))
+            return cls(data["run"], features, weights, levels, *told)
 
 
 def columns_of(table: Table) -> dict[str, Values]:

@@ -28,9 +28,9 @@ AnyHalf = Half | TreeHalf[GuestTrees] | TreeHalf[HostTrees]
 def card_facts(job: Job, half: AnyHalf) -> dict[str, Any]:
     """Return what run.json says of the own card.
 
-    There is none of trees, nor of a model that is calibrated as a whole (sigmoid: taylor).
+    There is none of trees, of amounts, nor of a model that is calibrated as a whole (sigmoid: taylor).
     """
-    if not isinstance(half, Half) or job.logistic.sigmoid == "taylor":
+    if not isinstance(half, Half) or half.kind != "logistic" or job.logistic.sigmoid == "taylor":
         return {}
     scale, card = Scorecard(**job.scorecard.scale), Card.of(half)
     described = {"base_points": base_points(card, scale), "columns": points_by_bin(card, scale)}

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from parties.inspection import clean_ids
 from parties.programs.alignment import Common
-from parties.programs.earlier import check_rank, with_columns
-from parties.programs.limits import check_spread
+from parties.programs.earlier import Labels, check_rank, with_columns
+from parties.programs.limits import check_outcome_spread, check_spread
 from parties.programs.run import Run
 from vfl.arbitration import Shape
 from vfl.linear import crossed
@@ -38,9 +38,7 @@ async def check_earlier(run: Run, common: Common) -> None:
 def check_hosts_shape(run: Run, common: Common, host: Peer, shape: Shape, mark: int) -> None:
     """Ask few_rows of the model columns that a host brings, and has brought to earlier runs."""
     _check_bits(host, shape, run.fraction if run.job.arbiter else crossed.SHARE_FRACTION)
-    y = common.training.label
-    assert y is not None
-    check_spread(run, y, shape.sums)
+    _check_spread(run, common, shape.sums)
     earlier = run.earlier
     if earlier is None:
         check_rank(run.gates, host, common.rows["train"], shape.sums, host.name)
@@ -58,6 +56,15 @@ def check_guests_shape(run: Run, common: Common, guest: Peer, shape: Shape, mark
     check_rank(run.gates, guest, common.rows["train"], shape.sums - 1, guest.name)
 
 
+def _check_spread(run: Run, common: Common, columns: int) -> None:
+    training = common.training
+    if training.outcome is not None:
+        check_outcome_spread(run, training.outcome, columns)
+        return
+    assert training.label is not None
+    check_spread(run, training.label, columns)
+
+
 def _check_bits(peer: Peer, shape: Shape, fraction: int) -> None:
     if shape.bits > fraction + MOST_MORE:
         raise peer.blame(f"has a gradient whose numbers take {shape.bits} bits")
@@ -68,5 +75,7 @@ def mark_of(run: Run, common: Common, x: Matrix) -> int:
     return run.earlier.mark(_ids_and_labels(run, common)[0], x) if run.earlier else 0
 
 
-def _ids_and_labels(run: Run, common: Common) -> tuple[Texts, NDArray[np.int8] | None]:
-    return clean_ids(run.job, common.training).ids, common.training.label
+def _ids_and_labels(run: Run, common: Common) -> tuple[Texts, Labels | None]:
+    training = common.training
+    known = training.label if training.outcome is None else training.outcome
+    return clean_ids(run.job, training).ids, known

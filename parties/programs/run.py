@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from parties.clusters import choice
 from parties.config.job import Job
 from parties.config.party import Party
+from parties.config.rules import LogisticRules
 from parties.programs.earlier import Earlier
 from parties.programs.effort import Effort
 from parties.programs.memory import peak_memory
@@ -21,7 +22,8 @@ from vfl.crypto.paillier import RANDOMISER_BITS, PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError
 from vfl.gates import Gates
-from vfl.linear import logistic, residuals
+from vfl.linear import generalised, logistic, residuals
+from vfl.linear.family import FAMILIES, Family
 from vfl.stats.scorecard import Scorecard
 from vfl.steps import FORGOTTEN, Steps
 from vfl.trees import grow
@@ -158,10 +160,14 @@ class Run:
     @property
     def fit_rules(self) -> logistic.Rules:
         """When the fit is good enough, and how long it may take."""
-        rules = self.job.logistic
-        return logistic.Rules(
-            tolerance=rules.tolerance, max_iter=rules.max_iter, taylor=rules.sigmoid == "taylor"
-        )
+        rules = self.job.regression
+        taylor = isinstance(rules, LogisticRules) and rules.sigmoid == "taylor"
+        return logistic.Rules(tolerance=rules.tolerance, max_iter=rules.max_iter, taylor=taylor)
+
+    @property
+    def family(self) -> Family | None:
+        """What is regressed on, None for labels."""
+        return FAMILIES.get(self.job.model.kind)
 
     @property
     def grow_rules(self) -> grow.Rules:
@@ -191,7 +197,8 @@ class Run:
     @property
     def fraction(self) -> int:
         """Fractional bits of a regression's residuals."""
-        return residuals.fraction(len(self.hosts))
+        hosts = len(self.hosts)
+        return generalised.fraction(hosts) if self.family else residuals.fraction(hosts)
 
     @property
     def gradient_bits(self) -> int | None:

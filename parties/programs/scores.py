@@ -33,7 +33,12 @@ def check_reasons(party: Party, half: GuestHalf) -> None:
 
 
 def score_columns(run: Run, half: GuestHalf, common: Table, logit: Vector) -> dict[str, NDArray[Any]]:
-    """Return id, pd, points, band and reasons of the common customers, whose joint logits these are."""
+    """Return id, pd, points, band and reasons of the common customers, whose joint logits these are.
+
+    Of an outcome that is no label id and prediction, for an offset of 0 and an exposure of 1.
+    """
+    if run.family:
+        return {"id": common.ids, "prediction": run.family.mean(logit)}
     points = run.scorecard.whole_points(logit)
     columns: dict[str, NDArray[Any]] = {"id": common.ids, "pd": sigmoid(logit), "points": points}
     if cuts := run.job.scorecard.bands:

@@ -21,6 +21,7 @@ from vfl.linear import signs
 from vfl.linear.columns import Columns
 from vfl.linear.logistic import Fit, Rules
 from vfl.linear.signs import Leaver, Leaves
+from vfl.linear.whitening import STEEPEST_SIGMOID
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -29,16 +30,20 @@ Labels = NDArray[np.int8]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """A party's columns in a fit: names, training rows (n, d), penalties (d,), and where weights begin."""
+    """A party's columns in a fit: names, training rows (n, d), penalties (d,), and where weights begin.
+
+    `variance`: an outcome's mean variance.
+    """
 
     names: tuple[str, ...]
     x: Matrix
     penalty: Vector
     start: Vector
+    variance: float = STEEPEST_SIGMOID
 
     def columns(self, told: int | None) -> Columns:
         """Return the columns as a descent takes them; `told`: bits of a gradient's numbers."""
-        return Columns(self.x, self.penalty, self.start, told)
+        return Columns(self.x, self.penalty, self.start, told, self.variance)
 
     def at(self, w: Vector) -> Inputs:
         """Return the same columns, to begin at other weights."""
@@ -48,7 +53,7 @@ class Inputs:
         """Return the others, to begin where they stand."""
         stay = [j for j, other in enumerate(self.names) if other != name]
         names = tuple(self.names[j] for j in stay)
-        return Inputs(names, self.x[:, stay], self.penalty[stay], self.start[stay])
+        return Inputs(names, self.x[:, stay], self.penalty[stay], self.start[stay], self.variance)
 
     def least_telling(self, values: Mapping[str, float]) -> str | None:
         """Return the column of the lowest information value whose weight is below 0, if there is one."""

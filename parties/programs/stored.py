@@ -1,6 +1,6 @@
 """What the file of any model holds: which kind it is, whose training, and the columns that a batch needs.
 
-{"kind": "logistic" | "trees", "run": the training's name,
+{"kind": "logistic" | "linear" | "poisson" | "gamma" | "trees", "run": the training's name,
  "columns": {column: its training levels, or null for numbers}, ..}
 """
 
@@ -18,9 +18,16 @@ from vfl.table.files import TableFile
 from vfl.table.read import NOTHING_DECLARED, read_table
 from vfl.table.table import Categorical, Table
 
-Kind = Literal["logistic", "trees"]
+RegressionKind = Literal["logistic", "linear", "poisson", "gamma"]
+Kind = Literal[RegressionKind, "trees"]
 
-SAID: dict[Kind, str] = {"logistic": "a regression", "trees": "trees"}
+SAID: dict[Kind, str] = {
+    "logistic": "a regression",
+    "linear": "a linear regression",
+    "poisson": "a Poisson regression",
+    "gamma": "a gamma regression",
+    "trees": "trees",
+}
 """What a kind is called in a message."""
 
 Levels = Mapping[str, tuple[str, ...] | None]

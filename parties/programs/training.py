@@ -119,7 +119,9 @@ async def training(run: Run, table: Table) -> Trained:
     for warning in unseen(levels, common.table):
         run.warn(warning)
     if run.job.disclosure.joined_coefficients:
-        facts["joint_coefficients"] = await _show_coefficients(run, models, features, tuple(table.columns))
+        facts["joint_coefficients"] = await show_coefficients(
+            run, models.weights, features, tuple(table.columns)
+        )
     measured = await _measured(run, common, models)
     calibration = measured.calibration if run.fit_rules.taylor else None
     half = Half(
@@ -172,15 +174,15 @@ async def _fit(
     return Models(features, x, fitted, dict(zip(names, start.tolist(), strict=True)), own @ start, errors)
 
 
-async def _show_coefficients(
-    run: Run, models: Models, features: Features, columns: tuple[str, ...]
+async def show_coefficients(
+    run: Run, weights: dict[str, float], features: Features, columns: tuple[str, ...]
 ) -> dict[str, dict[str, float]]:
     """Show each host the guest's weights, under the names that hosts' go by; return all parts."""
     anonymous = run.job.disclosure.host_columns == "anonymous"
     said = numbered(features.sources, columns) if anonymous else features.names
-    shown = dict(zip(("intercept", *said), models.weights.values(), strict=True))
+    shown = dict(zip(("intercept", *said), weights.values(), strict=True))
     theirs = {host.name: await coefficients.guest(shown, host=host) for host in run.hosts}
-    return {run.guest.name: models.weights, **theirs}
+    return {run.guest.name: weights, **theirs}
 
 
 async def _measured(run: Run, common: Common, models: Models) -> Measured:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import GammaRegressor, PoissonRegressor, Ridge
 
-from vfl.linear.family import Family
+from vfl.linear.family import Family, Target
 
 Vector = NDArray[np.float64]
 TIGHT = 1e-9
@@ -19,11 +19,9 @@ MOST = 500
 """Iterations of a solver that takes less than twenty."""
 
 
-def fitted(
-    family: Family, x: NDArray[np.float64], y: Vector, weight: Vector, offset: Vector, strength: float
-) -> Vector:
+def fitted(family: Family, x: NDArray[np.float64], target: Target, strength: float) -> Vector:
     """Return the intercept and the coefficients; x of shape (n, d), `strength` is C."""
-    y, weight = family.without_offset(y, weight, offset)
+    y, weight = family.without_offset(target)
     fit: Ridge | PoissonRegressor | GammaRegressor
     if not family.is_log:
         fit = Ridge(alpha=1 / strength, solver="cholesky")

@@ -25,6 +25,19 @@ Name = Literal["linear", "poisson", "gamma"]
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """What the guest knows of its rows: outcomes, what each counts, and what is added to its predictor."""
+
+    y: Vector
+    weight: Vector
+    offset: Vector
+
+    def take(self, rows: NDArray[np.bool_]) -> Target:
+        """Return what is known of some of the rows."""
+        return Target(self.y[rows], self.weight[rows], self.offset[rows])
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """One of them.  `power`: mu^power is the variance of an outcome, but for its scale."""
 
@@ -44,12 +57,23 @@ class Family:
         """Return mu."""
         return np.exp(u) if self.is_log else u
 
-    def without_offset(self, y: Vector, weight: Vector, offset: Vector) -> tuple[Vector, Vector]:
+    def without_offset(self, target: Target) -> tuple[Vector, Vector]:
         """Return outcomes and weights whose regression without offsets has the same residuals."""
         if not self.is_log:
-            return y - offset, weight
-        exposure = np.exp(offset)
-        return y / exposure, weight * exposure if self.power == 1 else weight
+            return target.y - target.offset, target.weight
+        exposure = np.exp(target.offset)
+        return target.y / exposure, target.weight * exposure if self.power == 1 else target.weight
+
+    def level(self, target: Target) -> Vector:
+        """Return the mu of a model without columns: one level for all rows, each with its offset."""
+        y, weight = self.without_offset(target)
+        mean = float(np.average(y, weights=weight))
+        return np.exp(target.offset) * mean if self.is_log else target.offset + mean
+
+    def residual(self, target: Target, mu: Vector) -> Vector:
+        """Return r of predictions mu."""
+        slope = mu ** (1 - self.power) if self.is_log else 1.0
+        return target.weight * (mu - target.y) * slope
 
 
 def _linear_factor(b: Vector, lo: float, hi: float) -> Vector:

@@ -51,7 +51,7 @@ from vfl.crypto.fixed_point import encode, raised
 from vfl.crypto.paillier import Ciphertexts, PublicKey, Unrandomised
 from vfl.crypto.randomness import Randomness
 from vfl.linear.columns import Columns
-from vfl.linear.family import Family
+from vfl.linear.family import Family, Target
 from vfl.linear.logistic import Fit, Report, Rules, guest_descends, host_descends
 from vfl.linear.residuals import (
     ALONE,
@@ -87,15 +87,6 @@ class ResidualScale(Message):
 
     exponent: int
     before: float
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What the guest knows of its rows: outcomes, what each counts, and what is added to its predictor."""
-
-    y: Vector
-    weight: Vector
-    offset: Vector
 
 
 def fraction(hosts: int) -> int:

@@ -16,13 +16,10 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vfl.linear.family import Family
+from vfl.linear.family import Family, Target
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
-
-Vector = NDArray[np.float64]
 
 MOST = 200
 """Size of an exponent beyond which no outcome's is."""
@@ -40,11 +37,26 @@ class Units(Message):
     variance: int = 0
 
     @classmethod
-    def of(cls, family: Family, y: Vector, weight: Vector, offset: Vector) -> Self:
+    def of(cls, family: Family, target: Target) -> Self:
         """Return those of training outcomes."""
         if not family.is_log:
-            return cls(unit=_exponent(float((y - offset).std())))
-        return cls(variance=_exponent(float(np.average(y, weights=weight))) if family.power == 1 else 0)
+            return cls(unit=_exponent(float((target.y - target.offset).std())))
+        mean = float(np.average(target.y, weights=target.weight))
+        return cls(variance=_exponent(mean) if family.power == 1 else 0)
+
+    @property
+    def scale(self) -> float:
+        """What outcomes are divided by."""
+        return 2.0**self.unit
+
+    @property
+    def mean_variance(self) -> float:
+        """The outcomes' mean variance in that unit."""
+        return 2.0**self.variance
+
+
+LABELS = Units(variance=-2)
+"""Those of a logistic regression, which nobody needs to be told."""
 
 
 async def guest(units: Units, *, hosts: tuple[Peer, ...]) -> None:

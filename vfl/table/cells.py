@@ -6,6 +6,7 @@ double once white space around it is gone: `12`, `-.5`, `+1e3`; not `nan`, `inf`
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -93,17 +94,45 @@ def label(cells: Any) -> NDArray[np.int8]:
 
 def weight(cells: Any) -> NDArray[np.float64]:
     """Return what rows count: finite numbers from 0, of which one at least is above 0."""
+    values = _told("weight", cells, "from 0", "0 leaves a row out of every sum", lambda v: v >= 0)
+    if not values.any():
+        raise CellError(None, "every weight is 0", "give the rows that count a weight above 0")
+    return values
+
+
+def outcome(cells: Any) -> NDArray[np.float64]:
+    """Return amounts or counts: finite numbers."""
+    return _told("outcome", cells, "", "leave rows without an outcome out of the table")
+
+
+def offset(cells: Any) -> NDArray[np.float64]:
+    """Return what is known of a linear predictor: finite numbers."""
+    return _told("offset", cells, "", "0 says that nothing is known")
+
+
+def exposure(cells: Any) -> NDArray[np.float64]:
+    """Return the time or size that counts come of: finite numbers above 0."""
+    return _told(
+        "exposure", cells, "above 0", "leave rows without exposure out of the table", lambda v: v > 0
+    )
+
+
+def _told(
+    name: str,
+    cells: Any,
+    bound: str,
+    hint: str,
+    fits: Callable[[NDArray[np.float64]], NDArray[np.bool_]] = lambda v: np.isfinite(v),
+) -> NDArray[np.float64]:
     texts = pc.utf8_trim_whitespace(_texts(cells))
     numbers = pc.if_else(pc.match_substring_regex(texts, _NUMBER), texts, _BLANK)
     values = _doubles(cells if _is_number(cells.type) else numbers)
-    bad = ~(np.isfinite(values) & (values >= 0))
+    bad = ~(np.isfinite(values) & fits(values))
     if bad.any():
         value = _first(texts, pa.array(bad))
-        what = f"weight is {'blank' if value is None else repr(value)}, not a finite number from 0"
-        number = int(bad.sum())
-        raise CellError(int(bad.argmax()), f"{what} ({number} such rows)", "0 leaves a row out of every sum")
-    if not values.any():
-        raise CellError(None, "every weight is 0", "give the rows that count a weight above 0")
+        wanted = f"a finite number {bound}".rstrip()
+        what = f"{name} is {'blank' if value is None else repr(value)}, not {wanted}"
+        raise CellError(int(bad.argmax()), f"{what} ({int(bad.sum())} such rows)", hint)
     return values
 
 

@@ -35,6 +35,9 @@ def read_table(
     weight: str | None = None,
     segment: str | None = None,
     month: str | None = None,
+    outcome: str | None = None,
+    offset: str | None = None,
+    exposure: str | None = None,
     columns: Sequence[str] | None = None,
     categorical: Iterable[str] = (),
     drop: Iterable[str] = (),
@@ -49,7 +52,7 @@ def read_table(
     """
     file = open_table(Path(source)) if isinstance(source, str | Path) else source
     roles = {"id": id, "label": label, "split": split, "weight": weight, "segment": segment}
-    roles["month"] = month
+    roles |= {"month": month, "outcome": outcome, "offset": offset, "exposure": exposure}
     drop = set(drop)
     for name in (*roles.values(), *(columns or ()), *sorted({*categorical, *drop, *types})):
         if name is not None and name not in file.names:
@@ -65,6 +68,9 @@ def read_table(
     ids = convert(id, cells.ids)
     if len(ids) == 0:
         raise DataError(file.source, "has no rows", "the header must be followed by data")
+    known = None if offset is None else convert(offset, cells.offset)
+    if exposure is not None:
+        known = np.log(convert(exposure, cells.exposure))
     return Table(
         ids=ids,
         label=None if label is None else convert(label, cells.label),
@@ -72,6 +78,8 @@ def read_table(
         weight=None if weight is None else convert(weight, cells.weight),
         segment=None if segment is None else convert(segment, cells.texts_or_blank),
         month=None if month is None else convert(month, cells.months),
+        outcome=None if outcome is None else convert(outcome, cells.outcome),
+        offset=known,
         columns={name: convert(name, _as_feature(kinds.get(name))) for name in features},
         source=file.source,
     )
@@ -123,7 +131,7 @@ def _features(
     for name in {*taken, *named}:
         uses = [*taken, *named, *drop].count(name)
         if uses > 1:
-            hint = "name each column once among id, label, split, weight, segment, month, columns and drop"
+            hint = "name each column once: id, label and what else is told of rows, columns, and drop"
             raise ConfigError(where, f"column {name!r} is named {uses} times", hint)
     features = [n for n in file.names if n not in {*taken, *drop}] if columns is None else named
     if not features:

@@ -70,7 +70,8 @@ class Table:
     """One party's rows: ids as the file has them (None = blank), features, and what else is told of rows.
 
     `label` is 1 for the event and 0 for the rest; `split` names each row's part; `weight` says what
-    each row counts, `segment` which group it is of; `month` is the row's, as 2027-06, None for a blank;
+    each row counts, `outcome` is what a regression predicts that knows no labels, `offset` is added to its
+    linear predictor, `segment` which group it is of; `month` is the row's, as 2027-06, None for a blank;
     `source` is the file's name, for messages.
     """
 
@@ -82,9 +83,11 @@ class Table:
     weight: NDArray[np.float64] | None = None
     segment: NDArray[np.object_] | None = None
     month: NDArray[np.object_] | None = None
+    outcome: NDArray[np.float64] | None = None
+    offset: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        parts = [self.label, self.split, self.weight, self.segment, self.month, *self.columns.values()]
+        parts = [*self._told.values(), *self.columns.values()]
         assert all(len(part) == len(self.ids) for part in parts if part is not None)
 
     def __len__(self) -> int:
@@ -101,8 +104,7 @@ class Table:
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of all that the table holds, order included."""
-        parts = {"id": self.ids, "label": self.label, "split": self.split, "weight": self.weight}
-        parts |= {"segment": self.segment, "month": self.month}
+        parts = {"id": self.ids} | self._told
         known = {name: values for name, values in parts.items() if values is not None}
         known |= {f"column {name}": column.values for name, column in self.columns.items()}
         whole = sha256()
@@ -112,17 +114,26 @@ class Table:
                 whole.update(part.tobytes() if part.dtype.kind in "biuf" else _shown(part))
         return whole.hexdigest()
 
+    @property
+    def _told(self) -> dict[str, Any]:
+        return {
+            "label": self.label,
+            "split": self.split,
+            "weight": self.weight,
+            "segment": self.segment,
+            "month": self.month,
+            "outcome": self.outcome,
+            "offset": self.offset,
+        }
+
     def take(self, rows: NDArray[np.int64]) -> Table:
         """Return the table of these rows, in this order."""
+        told: Any = {name: part[rows] for name, part in self._told.items() if part is not None}
         return replace(
             self,
             ids=self.ids[rows],
             columns={name: column.take(rows) for name, column in self.columns.items()},
-            label=None if self.label is None else self.label[rows],
-            split=None if self.split is None else self.split[rows],
-            weight=None if self.weight is None else self.weight[rows],
-            segment=None if self.segment is None else self.segment[rows],
-            month=None if self.month is None else self.month[rows],
+            **told,
         )
 
 

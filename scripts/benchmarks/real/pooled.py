@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from parties.config.party import Data
+from parties.config.data import Data
 from parties.inspection import training_rows
 from parties.sources import read_training
 from scripts.benchmarks.real.jobs import DATA, Case, Tables

@@ -10,7 +10,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from parties.config.party import Data
+from parties.config.data import Data
 from parties.inspection import training_rows
 from parties.sources import read_training
 from scripts.benchmarks.real.tree_jobs import TreeCase

@@ -1,0 +1,168 @@
+"""The guest's part of a training of a linear, Poisson or gamma regression, and what it is worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parties.inspection import known_of
+from parties.programs.alignment import Common, Mask, align_guest, measured_rows
+from parties.programs.features import guest_features, hosts_names
+from parties.programs.fitting import Keys, guest_fits, guest_keys, told_units
+from parties.programs.limits import check_outcomes
+from parties.programs.masking import hosts_logits
+from parties.programs.model import Features, Half, columns_of, levels_in, unseen
+from parties.programs.precedents import check_earlier
+from parties.programs.run import Run
+from parties.programs.stability import held_out_stability, monthly, population_of
+from parties.programs.training import Trained, show_coefficients
+from vfl.linear.alone import fitted
+from vfl.linear.columns import Columns
+from vfl.linear.family import Family, Target
+from vfl.linear.logistic import Fit
+from vfl.linear.units import Units
+from vfl.stats.outcomes import evaluate_outcomes, prediction_tenths
+from vfl.table.read import check_columns
+from vfl.table.table import Table
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """Both models as the guest holds them: weights, in a unit, of its own columns, the intercept first."""
+
+    names: tuple[str, ...]
+    own: NDArray[np.float64]
+    fit: Fit
+    alone: Vector
+    unit: float
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The guest's half of the joint model."""
+        return dict(zip(self.names, (self.unit * self.fit.coefficients).tolist(), strict=True))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What run.json says of the fit."""
+        alone = (self.unit * self.alone).tolist()
+        return {
+            "iterations": self.fit.gradients,
+            "converged": self.fit.converged,
+            "coefficients": self.weights,
+            "guest_only_coefficients": dict(zip(self.names, alone, strict=True)),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """The measured rows: what is known of them, which of them train, both models' linear predictors."""
+
+    family: Family
+    known: Target
+    train: Mask
+    predictors: dict[str, Vector]
+    """Without offsets, of "joint" and "guest_only"."""
+
+    @property
+    def splits(self) -> dict[str, Mask]:
+        """The measured rows of each split that has any that count."""
+        found = {"train": self.train, "test": ~self.train}
+        return {name: rows for name, rows in found.items() if self.known.weight[rows].any()}
+
+    def evaluated(self) -> dict[str, dict[str, Any]]:
+        """Return both models' measures by split."""
+        return {split: self._measures(rows) for split, rows in self.splits.items()}
+
+    def _measures(self, rows: Mask) -> dict[str, Any]:
+        of, power = self.known.take(rows), self.family.power
+        level = self.family.level(of)
+        return {
+            model: evaluate_outcomes(of.y, self.family.mean(u[rows] + of.offset), level, of.weight, power)
+            for model, u in self.predictors.items()
+        }
+
+    def validation(self) -> dict[str, Any]:
+        """Return tenths of the test rows' predictions, of the training rows' where there are none."""
+        if not self.splits:
+            return {}
+        split, rows = list(self.splits.items())[-1]
+        of = self.known.take(rows)
+        tenths = {
+            model: prediction_tenths(of.y, self.family.mean(u[rows] + of.offset), u[rows], of.weight)
+            for model, u in self.predictors.items()
+        }
+        return {"split": split, "tenths": tenths}
+
+
+async def training(run: Run, table: Table) -> Trained:
+    """Fit the guest's half, and measure what it is worth with the hosts'."""
+    assert run.family
+    keys = await guest_keys(run)
+    run.progress.phase("finding common customers")
+    common = await align_guest(run, table)
+    check_columns(common.training)
+    known = known_of(common.table, common.train)
+    check_outcomes(run.gates, table.source, run.family, known.take(common.train))
+    run.progress.phase("standardising")
+    features, facts = guest_features(run, common)
+    await check_earlier(run, common)
+    await hosts_names(run)
+    both = await _fit(run, common, features, known.take(common.train), keys)
+    levels = levels_in(common.training, features)
+    for warning in unseen(levels, common.table):
+        run.warn(warning)
+    if run.job.disclosure.joined_coefficients:
+        facts["joint_coefficients"] = await show_coefficients(
+            run, both.weights, features, tuple(table.columns)
+        )
+    measured = await _measured(run, common, known, both)
+    population = population_of(common, features)
+    kind = run.job.regression.kind
+    half = Half(
+        run.id,
+        features,
+        both.weights,
+        levels,
+        population=population,
+        absent=run.absent,
+        kind=kind,
+        unit=both.unit,
+    )
+    facts |= held_out_stability(run, common, half) | monthly(common.table, half.population)
+    facts |= {"intersection": len(common.table), "rows": common.rows} | both.facts
+    facts |= {"family": run.family.name, "splits": measured.evaluated(), "validation": measured.validation()}
+    return Trained(half, facts, {})
+
+
+async def _fit(run: Run, common: Common, features: Features, target: Target, keys: Keys) -> Both:
+    """Fit the guest's own model, and from there the joint one."""
+    assert run.family
+    x, strength = features.transform(columns_of(common.table)), run.job.regression.C
+    told = await told_units(run, Units.of(run.family, target))
+    scaled = replace(target, y=target.y / told.scale, offset=target.offset / told.scale)
+    start = fitted(run.family, x[common.train], scaled, strength)
+    own = np.column_stack([np.ones(len(x)), x])
+    penalty = np.concatenate([[0.0], np.full(x.shape[1], 1 / strength)])
+    columns = Columns(own[common.train], penalty, start, variance=told.mean_variance)
+    fits = await guest_fits(run, common, columns, keys)
+    fit = await fits.descend(columns, scaled, run.fit_rules, "fit 1")
+    if not fit.converged:
+        run.warn(f"the fit did not converge within model.max_iter: {fit.gradients} gradients")
+    return Both(("intercept", *features.names), own, fit, start, told.scale)
+
+
+async def _measured(run: Run, common: Common, known: Target, both: Both) -> Predicted:
+    """Learn the hosts' part of the rows that may be measured."""
+    assert run.family
+    rows = measured_rows(run.job, common.train)
+    theirs = np.empty(0)
+    if rows.any():
+        theirs = await hosts_logits(run, int(rows.sum()))
+    joint = both.unit * (both.own[rows] @ both.fit.coefficients + theirs)
+    predictors = {"joint": joint, "guest_only": both.unit * (both.own[rows] @ both.alone)}
+    return Predicted(run.family, known.take(rows), common.train[rows], predictors)
