@@ -73,6 +73,8 @@ def _guest(job: Job) -> Iterator[str]:
             yield f"sizes and bad rates of bins, and the information value of hosts' columns, {named}"
             if job.features.selection.leaves_out or job.features.selection.drops:
                 yield "which of the hosts' columns enter the model"
+            if job.features.selection.max_joint_correlation is not None:
+                yield "the correlation of each of its columns with each of the hosts', to 1/30"
         yield from _masked_by_the_other(job)
     point = "to one scorecard point"
     if isinstance(job.model, GeneralisedRules):
@@ -107,6 +109,8 @@ def _host(job: Job) -> Iterator[str]:
             yield "how large outcomes and their residuals are, to powers of two"
         if job.features.kind == "woe" and rules.woe_to_host:
             yield "the bad rate of each of its bins"
+            if job.features.selection.max_joint_correlation is not None:
+                yield "of each column that leaves, that the guest has one like it that tells more"
         yield from _masked_by_the_other(job)
     if rules.joined_coefficients:
         yield "the guest's half of the model"

@@ -56,10 +56,11 @@ async def guest_without_overlap(
             f"kept of {host.name}", partial(kept.guest, stays, host=host), lambda _: None, lambda _: None
         )
     facts["correlation"] = {
-        column.label: dict(zip(own, found.round(2).tolist(), strict=True))
+        column.label: dict(zip(own, found.round(3).tolist(), strict=True))
         for column, found in zip(others, r.T, strict=True)
     }
     facts["left_out"]["guest"] |= {own[j]: reason for j, reason in why.items() if j < len(own)}
+    facts["overlap"] = {column.label: why[j] for j, column in enumerate(others, start=len(own)) if j in why}
     left = [name for j, name in enumerate(own) if j not in why]
     marked = [replace(column, kept=False) if column in gone else column for column in theirs]
     return _only(features, left, common.table.source), marked

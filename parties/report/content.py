@@ -38,6 +38,8 @@ GROUPS = (
     ("swapped_out", "only the guest's model approves"),
     ("both_refuse", "both refuse"),
 )
+MOST_PAIRS = 10
+"""Pairs of columns whose correlation is shown."""
 DRAWN_COLUMNS = 7
 """Columns whose months are drawn beside the score's."""
 DRIFTS = ((0.1, "no drift to speak of"), (0.25, "some drift"))
@@ -165,12 +167,24 @@ def left_out(run: Run) -> list[dict[str, str]]:
     """Return the columns that are not in the model, with their holder's name and why, as far as is known."""
     found = run.get("left_out", {})
     own = [{"column": name, "why": why} for name, why in found.get("guest", {}).items()]
-    theirs = [{"column": name, "why": "by the partner's part of the rules"} for name in found.get("host", [])]
+    known = run.get("overlap", {})
+    rest = "by the partner's part of the rules"
+    theirs = [{"column": name, "why": known.get(name, rest)} for name in found.get("host", [])]
     return [
         row | {"holder": role(run, holder)}
         for holder, rows in (("guest", own), ("host", theirs))
         for row in rows
     ]
+
+
+def alike(run: Run) -> list[dict[str, Any]]:
+    """Return the largest correlations of a column of the guest's and one of a partner's, as learnt."""
+    pairs = [
+        {"guest": own, "partner": theirs, "r": r}
+        for theirs, found in run.get("correlation", {}).items()
+        for own, r in found.items()
+    ]
+    return sorted(pairs, key=lambda pair: -abs(pair["r"]))[:MOST_PAIRS]
 
 
 def woe_tables(run: Run) -> dict[str, dict[str, list[dict[str, Any]]]]:

@@ -53,6 +53,7 @@ def render(
         host=verdict.role(run, "host"),
         information=content.information(run),
         left_out=content.left_out(run),
+        alike=content.alike(run),
         woe=content.woe_tables(run),
         entries=entries,
         senders=sorted({str(entry["from"]) for entry in entries}),
