@@ -57,9 +57,10 @@ from numpy.typing import NDArray
 
 from psi.digests import Digests, ascending, common_places, digests, repeated, width
 from psi.group import SIZE, Group, Rows
-from psi.ristretto import REFERENCE, Blinder, Ids, Points, hash_to_group
+from psi.ristretto import REFERENCE, Blinder, Points, hash_to_group
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError, DataError
+from vfl.table.texts import Ids
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
@@ -268,7 +269,7 @@ class _Side:
         self.size = len(positions)
         common = np.zeros(len(self.ours), dtype=np.bool_)
         common[places] = True
-        return Found(common, positions.astype(np.int32), _proof(self.theirs[positions]))
+        return Found(common, positions.astype(np.int32), _proof(self.theirs, positions))
 
     def require(self, minimum: int) -> None:
         """Refuse an intersection that is too small."""
@@ -280,8 +281,8 @@ class _Side:
         if found.common.shape != self.order.shape or np.count_nonzero(found.common) != self.size:
             raise self.peer.blame(f"found others than {self.size} of {len(self.order)} ids common")
         positions = self.order[found.common]
-        positions = positions[ascending(digests(self.theirs[positions], self.width))]
-        if found.proof.rows.tobytes() != _proof(self.theirs[positions]).rows.tobytes():
+        positions = positions[ascending(self.theirs[positions, 1 : 1 + self.width])]
+        if found.proof.rows.tobytes() != _proof(self.theirs, positions).rows.tobytes():
             raise self.peer.blame("claims common ids that it does not hold")
         return Opening(positions.astype(np.int32))
 
@@ -307,9 +308,12 @@ class _Side:
         return part
 
 
-def _proof(elements: Rows) -> Digests:
-    """Return one digest, SHA-256, of all these elements."""
-    return Digests(np.frombuffer(sha256(elements.tobytes()).digest(), dtype=np.uint8)[None])
+def _proof(elements: Rows, places: NDArray[np.int64]) -> Digests:
+    """Return one digest, SHA-256, of the elements at these places."""
+    whole = sha256()
+    for start in range(0, len(places), CHUNK):
+        whole.update(elements[places[start : start + CHUNK]].tobytes())
+    return Digests(np.frombuffer(whole.digest(), dtype=np.uint8)[None])
 
 
 def check_agreed(ids: int, most: int, peer: Peer) -> None:

@@ -41,8 +41,9 @@ import numpy as np
 from psi.digests import Digests, ascending, digests
 from psi.ecdh import MAX_IDS, check_agreed
 from psi.group import Group, Rows
-from psi.ristretto import REFERENCE, Blinder, Ids, Points, hash_to_group
+from psi.ristretto import REFERENCE, Blinder, Points, hash_to_group
 from vfl.crypto.randomness import Randomness
+from vfl.table.texts import Ids
 from vfl.wire.flow import Peer
 from vfl.wire.message import Disclosed, Message
 

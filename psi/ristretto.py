@@ -15,20 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import rbcl
-from numpy.typing import NDArray
 
 from psi.group import ORDER, SIZE, Group, Rows, Sodium
 from vfl.crypto.randomness import Randomness
+from vfl.table.texts import Ids
 
 DST = b"vfl-psi-v1-ristretto255_XMD:SHA-512_R255MAP_RO_"
 """Domain separation of H, before the caller's own domain (RFC 9380, 3.1)."""
-
-Ids = NDArray[Any]
-"""Distinct texts, as objects or as numpy's own."""
 
 REFERENCE = Sodium()
 """The group in one thread, on any machine."""

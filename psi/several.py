@@ -68,9 +68,10 @@ from numpy.typing import NDArray
 from psi.digests import common_places, repeated
 from psi.ecdh import MAX_IDS, Alignment, check_agreed
 from psi.group import SIZE, Group, Rows
-from psi.ristretto import REFERENCE, Blinder, Ids, Points, canonical, hash_to_group, valid
+from psi.ristretto import REFERENCE, Blinder, Points, canonical, hash_to_group, valid
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError, DataError
+from vfl.table.texts import Ids
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 

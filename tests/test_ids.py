@@ -11,7 +11,7 @@ from shared_data import shared
 from vfl.errors import DataError
 from vfl.table.ids import ASCII_SPACE, IdRules, normalised
 from vfl.table.read import read_table
-from vfl.table.table import PART
+from vfl.table.texts import PART
 
 DROP = IdRules(blanks="drop", duplicates="drop")
 rules = st.builds(

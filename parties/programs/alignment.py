@@ -15,7 +15,8 @@ from parties.inspection import clean_ids, training_rows
 from parties.programs.run import Run, as_it_is
 from vfl.errors import DataError
 from vfl.features import split
-from vfl.table.table import Table, Texts
+from vfl.table.table import Table
+from vfl.table.texts import Ids
 
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.int64]
@@ -77,7 +78,7 @@ async def match_host(run: Run, table: Table, minimum: int) -> Table:
     return rows.take(common)
 
 
-async def _found_by_guest(run: Run, ids: Texts, minimum: int) -> Rows:
+async def _found_by_guest(run: Run, ids: Ids, minimum: int) -> Rows:
     rng, domain, group, most = run.rng, run.domain, run.group, run.job.alignment.max_ids
     found = (
         psi.ecdh.guest(ids, rng, host=run.host, minimum=minimum, domain=domain, most=most, group=group)
@@ -89,7 +90,7 @@ async def _found_by_guest(run: Run, ids: Texts, minimum: int) -> Rows:
     return (await found).rows
 
 
-async def _found_by_host(run: Run, ids: Texts, minimum: int) -> Rows:
+async def _found_by_host(run: Run, ids: Ids, minimum: int) -> Rows:
     rng, domain, group, count = run.rng, run.domain, run.group, len(run.hosts)
     most = run.job.alignment.max_ids
     found = (
@@ -102,7 +103,7 @@ async def _found_by_host(run: Run, ids: Texts, minimum: int) -> Rows:
     return (await found).rows
 
 
-def cleaned(job: Job, table: Table) -> tuple[Texts, Table]:
+def cleaned(job: Job, table: Table) -> tuple[Ids, Table]:
     """Return the ids as the job compares them, and the table's rows in their order."""
     clean = clean_ids(job, table)
     return clean.ids, table if len(clean) == len(table) else table.take(clean.rows)

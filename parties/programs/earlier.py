@@ -39,7 +39,7 @@ from parties.contract.tally import private_folder, state_folder
 from vfl.crypto.fixed_point import encode
 from vfl.errors import ConfigError
 from vfl.gates import RARE_ROWS, ROWS_PER_COLUMN, Gates
-from vfl.table.table import Texts
+from vfl.table.texts import Ids
 from vfl.wire.flow import Peer
 
 VERSION = 1
@@ -82,7 +82,7 @@ class Earlier:
         """Return those in the party's state."""
         return cls(state_folder(party) / "rows")
 
-    def record(self, run: str, ids: Texts, label: Labels | None) -> Record:
+    def record(self, run: str, ids: Ids, label: Labels | None) -> Record:
         """Return the record of a training on rows with these normalised ids, not kept yet."""
         key = self._key(b"vfl row")
         labels = [b""] * len(ids) if label is None else [b"\0" + _written(value) for value in label.tolist()]
@@ -92,11 +92,12 @@ class Earlier:
         )
         return Record(run, np.unique(np.frombuffer(digests, "<u8")), {})
 
-    def mark(self, ids: Texts, x: NDArray[np.float64]) -> int:
+    def mark(self, ids: Ids, x: NDArray[np.float64]) -> int:
         """Return a number that the same columns on the same rows have again, and nobody else can make."""
-        order = np.argsort(ids)
+        texts = np.asarray(ids)
+        order = np.argsort(texts)
         digest = hashlib.blake2b(key=self._key(b"vfl columns"), digest_size=WIDTH)
-        for part in ("\n".join(ids[order]).encode(), encode(x)[order].tobytes()):
+        for part in ("\n".join(texts[order]).encode(), encode(x)[order].tobytes()):
             digest.update(part)
         return int.from_bytes(digest.digest(), "big") >> 1
 

@@ -12,7 +12,7 @@ from parties.programs.limits import check_outcome_spread, check_spread
 from parties.programs.run import Run
 from vfl.arbitration import Shape
 from vfl.linear import crossed
-from vfl.table.table import Texts
+from vfl.table.texts import Ids
 from vfl.wire.flow import Peer
 
 Matrix = NDArray[np.float64]
@@ -75,7 +75,7 @@ def mark_of(run: Run, common: Common, x: Matrix) -> int:
     return run.earlier.mark(_ids_and_labels(run, common)[0], x) if run.earlier else 0
 
 
-def _ids_and_labels(run: Run, common: Common) -> tuple[Texts, Labels | None]:
+def _ids_and_labels(run: Run, common: Common) -> tuple[Ids, Labels | None]:
     training = common.training
     known = training.label if training.outcome is None else training.outcome
     return clean_ids(run.job, training).ids, known

@@ -38,9 +38,9 @@ def score_columns(run: Run, half: GuestHalf, common: Table, logit: Vector) -> di
     Of an outcome that is no label id and prediction, for an offset of 0 and an exposure of 1.
     """
     if run.family:
-        return {"id": common.ids, "prediction": run.family.mean(logit)}
+        return {"id": np.asarray(common.ids), "prediction": run.family.mean(logit)}
     points = run.scorecard.whole_points(logit)
-    columns: dict[str, NDArray[Any]] = {"id": common.ids, "pd": sigmoid(logit), "points": points}
+    columns: dict[str, NDArray[Any]] = {"id": np.asarray(common.ids), "pd": sigmoid(logit), "points": points}
     if cuts := run.job.scorecard.bands:
         bands = Bands(cuts)
         columns["band"] = np.array(bands.names, object)[bands.of(points)]

@@ -9,7 +9,13 @@ from __future__ import annotations
 import os
 
 import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR
 from numpy.typing import NDArray
+
+PART = 1 << 17
+"""Keys of a permutation that are made at once."""
 
 
 class Randomness:
@@ -36,16 +42,21 @@ class Randomness:
                 return value
 
     def permutation(self, n: int) -> NDArray[np.int64]:
-        """Return a uniform permutation of 0..n-1: the order of n random 128-bit keys.
+        """Return a uniform permutation of 0..n-1: the order of n different 64-bit keys.
 
-        Two keys collide with probability below n^2 / 2^129, so ties bias nothing measurable.
+        Keys are the stream of AES-256 in counter mode under 32 random bytes; where two are equal all are
+        drawn anew, so that ties bias nothing.
         """
-        keys = np.frombuffer(self.bytes(16 * n), dtype=np.uint64).reshape(n, 2)
-        order = np.argsort(keys[:, 1])
-        ordered = keys[order, 1]
-        if np.any(ordered[:-1] == ordered[1:]):  # rare: the other half of the keys decides
-            order = np.lexsort((keys[:, 0], keys[:, 1]))
-        return order.astype(np.int64)
+        stream = Cipher(AES(self.bytes(32)), CTR(b"\0" * 16)).encryptor()
+        while True:
+            keys = np.empty(n, np.uint64)
+            for start in range(0, n, PART):
+                part = keys[start : start + PART]
+                part[:] = np.frombuffer(stream.update(b"\0" * part.nbytes), np.uint64)
+            order = np.argsort(keys)
+            keys = keys[order]
+            if not np.any(keys[:-1] == keys[1:]):
+                return order
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

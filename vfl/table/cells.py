@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from vfl.table.table import PART, Categorical, Column, Numeric, Texts
-from vfl.table.table import texts as texts_of
+from vfl.table.table import Categorical, Column, Numeric
+from vfl.table.texts import PART, Texts
 
 MOSTLY = 0.9
 """Share of numbers above which a column with other texts is a damaged numeric one."""
@@ -70,12 +70,15 @@ def ids(cells: Any) -> Texts:
     """Return ids as texts, blanks as None; integers become their decimal digits."""
     if pa.types.is_floating(cells.type) or pa.types.is_decimal(cells.type):
         raise CellError(None, "ids are fractional numbers: digits may be lost", "store ids as text")
-    texts = _texts(cells)
-    rounded = pc.match_substring_regex(texts, _ROUNDED)
-    if pc.any(rounded).as_py():
-        raise CellError(_index(rounded), "an id that a spreadsheet has rounded", "export ids as text")
-    parts = (texts.slice(start, PART).to_numpy(zero_copy_only=False) for start in range(0, len(texts), PART))
-    return texts_of(parts, len(texts))
+    parts = []
+    for start in range(0, len(cells), PART):
+        texts = _texts(cells.slice(start, PART))
+        rounded = pc.match_substring_regex(texts, _ROUNDED)
+        if pc.any(rounded).as_py():
+            what = "an id that a spreadsheet has rounded"
+            raise CellError(start + _index(rounded), what, "export ids as text")
+        parts.append(texts.cast(pa.large_string()))
+    return Texts(pa.chunked_array(parts, pa.large_string()))
 
 
 def label(cells: Any) -> NDArray[np.int8]:

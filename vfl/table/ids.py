@@ -11,7 +11,7 @@ on every id but one that holds a character too new for the older of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 from unicodedata import normalize
 
 import numpy as np
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from vfl.errors import DataError
-from vfl.table.table import PART, Texts, parts_of, texts
+from vfl.table.texts import Ids, Texts, parts_of
 
 ASCII_SPACE = "".join(chr(c) for c in range(128) if chr(c).isspace())
 """What `str.strip` takes away of an ASCII text."""
@@ -53,7 +53,7 @@ class IdRules:
 class CleanIds:
     """Distinct ids, the row of the table each came from, and how many rows were dropped and why."""
 
-    ids: Texts
+    ids: Ids
     rows: NDArray[np.int64]
     blanks: int
     duplicates: int
@@ -65,51 +65,68 @@ class CleanIds:
         return f"CleanIds({len(self)} ids, {self.blanks} blank, {self.duplicates} repeated)"
 
 
-def normalised(ids: Texts, rules: IdRules, source: str) -> CleanIds:
+def normalised(ids: Ids, rules: IdRules, source: str) -> CleanIds:
     """Return the ids by these rules, the first of equals kept; None and "" are blank.
 
     Raises DataError, naming lines of the file `source` but no id, where the rules refuse blanks
     or repetitions.
     """
-    keys = pa.chunked_array([_applied(part, rules) for part in parts_of(ids)], pa.large_string())
-    first, codes = _first_seen(keys)
-    is_blank = pc.equal(keys, "").to_numpy()
+    hashes, is_blank, changes = _hashed(ids, rules)
+    repeated = _repeated(ids, rules, hashes, is_blank)
     blank = np.flatnonzero(is_blank)
     if len(blank) and rules.blanks == "refuse":
         raise _refusal("blanks", "blank", source, [_place(source, row) for row in blank.tolist()])
-    is_first = np.zeros(len(ids), np.bool_)
-    is_first[first] = True
-    repeated = np.flatnonzero(~is_first & ~is_blank)
-    if len(repeated) and rules.duplicates == "refuse":
-        places = [
-            f"{_place(source, row)} (as {_place(source, int(first[codes[row]]))})"
-            for row in repeated.tolist()
-        ]
+    if repeated and rules.duplicates == "refuse":
+        places = [f"{_place(source, row)} (as {_place(source, before)})" for row, before in repeated.items()]
         raise _refusal("duplicates", "repeated", source, places)
-    rows = np.flatnonzero(is_first & ~is_blank)
-    kept = keys if len(rows) == len(ids) else keys.take(pa.array(rows))
-    pieces = (chunk.slice(start, PART) for chunk in kept.chunks for start in range(0, len(chunk), PART))
-    found = texts((piece.to_numpy(zero_copy_only=False) for piece in pieces), len(rows))
+    is_kept = ~is_blank
+    is_kept[list(repeated)] = False
+    rows = np.flatnonzero(is_kept)
+    kept = ids if len(rows) == len(ids) else ids[rows]
+    found = Texts.joined(_applied(part, rules) for part in parts_of(kept)) if changes else kept
     return CleanIds(found, rows, len(blank), len(repeated))
 
 
-def _applied(part: Texts, rules: IdRules) -> Any:
+def _hashed(ids: Ids, rules: IdRules) -> tuple[NDArray[np.int64], NDArray[np.bool_], bool]:
+    """Return a hash of each id as the rules make it, which ids are blank, and whether any is changed."""
+    hashes, is_blank = np.empty(len(ids), np.int64), np.empty(len(ids), np.bool_)
+    changes, start = False, 0
+    for part in parts_of(ids):
+        keys = _applied(part, rules)
+        hashes[start : start + len(part)] = list(map(hash, keys))
+        is_blank[start : start + len(part)] = [key == "" for key in keys]
+        changes = changes or keys != part.tolist()
+        start += len(part)
+    return hashes, is_blank, changes
+
+
+def _repeated(
+    ids: Ids, rules: IdRules, hashes: NDArray[np.int64], is_blank: NDArray[np.bool_]
+) -> dict[int, int]:
+    """Return rows whose id stands in a row before, and the first that has it."""
+    order = np.argsort(hashes)
+    ordered = hashes[order]
+    equal = np.flatnonzero(ordered[:-1] == ordered[1:])
+    alike = np.unique(np.concatenate([order[equal], order[equal + 1]]))  # few differ and have one hash
+    alike = alike[~is_blank[alike]]
+    first: dict[str, int] = {}
+    found = {}
+    for row, text in zip(alike.tolist(), ids[alike], strict=True):
+        if (before := first.setdefault(rules.apply(text or ""), row)) != row:
+            found[row] = before
+    return found
+
+
+def _applied(part: Ids, rules: IdRules) -> list[str]:
     """Return texts as the rules make them, blanks as "": Arrow's where all are ASCII, which it does alike."""
-    given = pa.array(list(part), pa.large_string()).fill_null("")
+    given = pa.array(part.tolist(), pa.large_string()).fill_null("")
     if not pc.all(pc.string_is_ascii(given), min_count=0).as_py():
-        return pa.array([rules.apply(text) if text is not None else "" for text in part], pa.large_string())
+        return [rules.apply(text) if text is not None else "" for text in part]
     if rules.case != "keep":
         given = pc.ascii_lower(given) if rules.case == "lower" else pc.ascii_upper(given)
-    return pc.ascii_trim(given, characters=ASCII_SPACE) if rules.strip else given
-
-
-def _first_seen(keys: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first row of each distinct text, in ascending order, and each row's place among them."""
-    coded = keys.dictionary_encode()
-    codes = np.concatenate([np.empty(0, np.int32), *(chunk.indices.to_numpy() for chunk in coded.chunks)])
-    most = np.maximum.accumulate(codes) if len(codes) else codes
-    is_first = np.diff(most, prepend=-1) > 0  # Arrow numbers texts in the order in which it meets them
-    return np.flatnonzero(is_first), codes
+    trimmed = pc.ascii_trim(given, characters=ASCII_SPACE) if rules.strip else given
+    applied: list[str] = trimmed.to_pylist()
+    return applied
 
 
 def _refusal(rule: str, adjective: str, source: str, places: list[str]) -> DataError:

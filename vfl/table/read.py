@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from vfl.errors import ConfigError, DataError
 from vfl.table import cells
@@ -71,7 +72,7 @@ def read_table(
     known = None if offset is None else convert(offset, cells.offset)
     if exposure is not None:
         known = np.log(convert(exposure, cells.exposure))
-    return Table(
+    table = Table(
         ids=ids,
         label=None if label is None else convert(label, cells.label),
         split=None if split is None else convert(split, cells.texts_without_blanks),
@@ -83,6 +84,9 @@ def read_table(
         columns={name: convert(name, _as_feature(kinds.get(name))) for name in features},
         source=file.source,
     )
+    raw.clear()
+    pa.default_memory_pool().release_unused()
+    return table
 
 
 def check_columns(table: Table, *, constant: bool = True) -> None:

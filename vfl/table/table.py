@@ -6,7 +6,7 @@ The order of `columns` is the order of the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -14,14 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-TEXT = np.dtypes.StringDType(na_object=None)
-"""Texts without an object each: 16 bytes a row, and the text itself where it is longer than 15."""
-
-Texts = NDArray[Any]
-"""Texts of which many differ, as `TEXT` or as objects; None is a blank."""
-
-PART = 1 << 16
-"""Rows that are Python objects at once."""
+from vfl.table.texts import Ids, parts_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +68,7 @@ class Table:
     `source` is the file's name, for messages.
     """
 
-    ids: Texts
+    ids: Ids
     columns: dict[str, Column]
     label: NDArray[np.int8] | None
     split: NDArray[np.object_] | None
@@ -104,14 +97,15 @@ class Table:
 
     def digest(self) -> str:
         """Return the SHA-256, in hex, of all that the table holds, order included."""
-        parts = {"id": self.ids} | self._told
+        parts: dict[str, Any] = {"id": self.ids} | self._told
         known = {name: values for name, values in parts.items() if values is not None}
         known |= {f"column {name}": column.values for name, column in self.columns.items()}
         whole = sha256()
         for name, values in known.items():
-            whole.update(f"{name}\n{values.dtype}\n{len(values)}\n".encode())
-            for part in parts_of(values):
-                whole.update(part.tobytes() if part.dtype.kind in "biuf" else _shown(part))
+            kind = getattr(values, "dtype", "texts")
+            whole.update(f"{name}\n{kind}\n{len(values)}\n".encode())
+            for part in _bytes_of(values):
+                whole.update(part)
         return whole.hexdigest()
 
     @property
@@ -137,21 +131,10 @@ class Table:
         )
 
 
-def texts(parts: Iterable[Any], n: int) -> Texts:
-    """Return the n texts of these arrays, one after the other."""
-    whole, start = np.empty(n, TEXT), 0
-    for part in parts:
-        whole[start : start + len(part)] = part
-        start += len(part)
-    assert start == n
-    return whole
-
-
-def parts_of(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Yield an array in parts of PART rows, the last maybe shorter."""
-    return (values[start : start + PART] for start in range(0, len(values), PART))
-
-
-def _shown(values: Texts) -> bytes:
-    """Return one line a text: repr, for a blank must not be the text None."""
-    return "".join(f"{text!r}\n" for text in values).encode()
+def _bytes_of(values: Ids | NDArray[Any]) -> Iterator[bytes]:
+    """Yield numbers as they are, and texts one a line: by repr, for a blank must not be the text None."""
+    if isinstance(values, np.ndarray) and values.dtype != object:
+        yield values.tobytes()
+        return
+    for part in parts_of(values):
+        yield "".join(f"{text!r}\n" for text in part.tolist()).encode()

@@ -6,6 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,21 @@ from vfl.trees.model import codes_of, layout_of
 from vfl.trees.tree import Codes, Tree
 
 
+class Forest(Protocol):
+    """Institutions' tables, and the trees to grow from them."""
+
+    @property
+    def institutions(self) -> tuple[str, ...]:
+        """Who holds columns, the guest first."""
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """The job's section `model`."""
+
+    def data(self, party: str) -> dict[str, Any]:
+        """Return an institution's section `data`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pooled:
     """The common customers as an analyst with all tables has them: party by party, in one order."""
@@ -32,7 +48,7 @@ class Pooled:
     train: NDArray[np.bool_]
 
     @classmethod
-    def read(cls, case: TreeCase) -> Pooled:
+    def read(cls, case: Forest) -> Pooled:
         """Join a case's tables, and bin their columns by the training rows."""
         tables = [read_training(Data.model_validate(case.data(party))) for party in case.institutions]
         ids = [table.ids for table in tables]
@@ -59,14 +75,21 @@ class Pooled:
     def xgboost_seconds(self, case: TreeCase) -> float | None:
         """Return what xgboost takes for as many trees from the same bins; None where it is not installed."""
         try:
-            from xgboost import XGBClassifier
+            return boosted(self, case.model)[0]
         except ImportError:
             return None
-        codes = np.column_stack(self.codes)[self.train].astype(float)
-        codes[codes < 0] = np.nan
-        ours = ("kind", "first_tree", "node_rows")
-        given = {name: value for name, value in case.model.items() if name not in ours}
-        cores = {"tree_method": "hist", "base_score": 0.5, "n_jobs": os.cpu_count()}
-        begun = time.perf_counter()
-        XGBClassifier(**{**given, **cores, "max_bin": 64}).fit(codes, self.y[self.train])
-        return time.perf_counter() - begun
+
+
+def boosted(pooled: Pooled, model: dict[str, Any]) -> tuple[float, NDArray[np.float64]]:
+    """Return the seconds that xgboost takes for a job's trees from the same bins, and the PDs of all rows."""
+    from xgboost import XGBClassifier
+
+    codes = np.column_stack(pooled.codes).astype(np.float32)
+    codes[codes < 0] = np.nan
+    trained = codes[pooled.train]
+    ours = ("kind", "first_tree", "node_rows")
+    given = {name: value for name, value in model.items() if name not in ours}
+    cores = {"tree_method": "hist", "base_score": 0.5, "n_jobs": os.cpu_count()}
+    begun = time.perf_counter()
+    fit = XGBClassifier(**{**given, **cores, "max_bin": 64}).fit(trained, pooled.y[pooled.train])
+    return time.perf_counter() - begun, fit.predict_proba(codes)[:, 1]
