@@ -103,7 +103,7 @@ class Stage:
 
     def play(self, deaths: dict[str, list[int]]) -> dict[str, Any]:
         """Run all parties, each dying at these steps of its lives; return what they returned."""
-        with ThreadPoolExecutor(3) as pool:
+        with ThreadPoolExecutor(len(self.roles)) as pool:
             lives = {name: pool.submit(self._live, name, list(deaths.get(name, []))) for name in self.roles}
             return {name: life.result(60) for name, life in lives.items()}
 
@@ -125,13 +125,15 @@ class Stage:
 
     def _act(self, name: str, listener: Listener, journal: Journal, at: int) -> Any:
         lasting = Lasting(journal, self._meet(name, listener), self.patience)
-        session = Session({}, timeout=20, lasting=lasting, peers=[p for p in self.roles if p != name])
+        alike = name.startswith("host")  # hosts do not meet
+        peers = [p for p in self.roles if p != name and not (alike and p.startswith("host"))]
+        session = Session({}, timeout=20, lasting=lasting, peers=peers)
         result = session.run(Dying(self.roles[name](journal), at))  # type: ignore[arg-type]
         session.close()
         return result
 
     def _meet(self, name: str, listener: Listener) -> Callable[[str, int], Link]:
-        order = list(NAMES)
+        order = list(self.roles)
 
         def meet(peer: str, have: int) -> Link:
             if order.index(name) > order.index(peer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from tree_runs import TREE_CODES, TREES
 
 from parties.programs.lasting import Recorded
 from vfl.arbitration import Quota
-from vfl.linear import crossed, logistic
+from vfl.linear import crossed, logistic, residuals
 from vfl.linear.columns import Columns
 from vfl.trees import boosting, opening
 from vfl.trees.histogram import Layout
-from vfl.wire.flow import Role
+from vfl.wire.flow import Peer, Role
 from vfl.wire.journal import Journal
 
 Roles = dict[str, Callable[[Journal], Role[Any]]]
@@ -124,17 +125,50 @@ def alone() -> Roles:
     return {"guest": guest, "host": host}
 
 
+def two_hosts() -> Roles:
+    """Two gradients with two hosts, whose powers pass from one to the other."""
+    x, hosts = X[:ROWS], (Peer("host1"), Peer("host2"))
+
+    def guest(journal: Journal) -> Role[Any]:
+        own = np.column_stack([np.ones(ROWS), x[:, :2]])
+        return logistic.guest(
+            Columns(own, np.array([0.0, 1.0, 1.0]), np.zeros(3)),
+            Y[:ROWS],
+            CROSSED_RULES,
+            key=KEY,
+            rng=Recorded(journal),
+            hosts=hosts,
+            arbiter=ARBITER,
+            report=lambda *_: None,
+            steps=journal,
+        )
+
+    def host(place: residuals.Place, column: int, journal: Journal) -> Role[Any]:
+        columns, rng = Columns(x[:, [column]], np.ones(1), np.zeros(1)), Recorded(journal)
+        return logistic.host(
+            columns, CROSSED_RULES, key=KEY, rng=rng, guest=GUEST, arbiter=ARBITER, place=place, steps=journal
+        )
+
+    def arbiter(journal: Journal) -> Role[Any]:
+        quotas = [Quota(99) for _ in range(3)]
+        return logistic.arbiter(PRIVATE, quotas, guest=GUEST, hosts=hosts, steps=journal)
+
+    first, second = partial(host, residuals.Place(0, 1), 2), partial(host, residuals.Place(1, 0), 3)
+    return {"guest": guest, "host1": first, "host2": second, "arbiter": arbiter}
+
+
 def halves(results: dict[str, Any]) -> list[Any]:
-    """Return what both data parties end with, bit for bit."""
+    """Return what all data parties end with, bit for bit."""
+    fits = [result for result in results.values() if isinstance(result, logistic.Fit)]
+    if fits:
+        return [fit.coefficients.tobytes() for fit in fits]
     guest, host = results["guest"], results["host"]
-    if isinstance(guest, logistic.Fit):
-        return [fit.coefficients.tobytes() for fit in (guest, host)]
     return [guest.trees, guest.logit.tobytes(), host]
 
 
 @pytest.mark.parametrize(
     ("model", "victim"),
-    [(model, party) for model in (trees, regression, alone) for party in model()],
+    [(model, party) for model in (trees, regression, alone, two_hosts) for party in model()],
 )
 def test_a_party_that_dies_ends_with_the_model_it_would_have_had(
     model: Callable[[], Roles], victim: str, tmp_path: Path

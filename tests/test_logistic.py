@@ -76,6 +76,21 @@ def test_eight_hosts_together_equal_the_pooled_fit() -> None:
     np.testing.assert_allclose(joint, [*pooled.intercept_, *pooled.coef_[0]], atol=1e-4)
 
 
+@pytest.mark.parametrize("hosts", [1, 3])
+def test_a_straight_line_for_the_sigmoid_is_solved_as_the_pooled_least_squares(hosts: int) -> None:
+    run = run_in_memory(several_logistic_roles(hosts, rules=logistic.Rules(1e-7, 40, taylor=True)))
+    x = np.random.default_rng(7).normal(scale=0.4, size=(len(Y), hosts + 1)).round(1)
+    x = np.column_stack([np.ones(len(Y)), x])
+    # sum_i x_i (x_i w / 4 + 1/2 - y_i) + P w = 0, without a penalty on the intercept
+    penalty = np.diag([0.0, *np.ones(hosts + 1)])
+    pooled = np.linalg.solve(x.T @ x / 4 + penalty, x.T @ (Y - 0.5))
+    names = ["guest", *(f"host{k + 1}" for k in range(hosts))]
+    joint = np.concatenate([run.results[name].coefficients for name in names])
+    assert all(run.results[name].converged for name in names)
+    assert set(run.results["guest"].degrees) == {1}
+    np.testing.assert_allclose(joint, pooled, atol=1e-5)
+
+
 @pytest.mark.parametrize("hosts", [1, 2, 5])
 def test_residuals_are_those_of_the_sum_of_all_logits(hosts: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(residuals, "BLOCK", 20)
