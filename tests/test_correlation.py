@@ -200,7 +200,7 @@ def test_of_a_chain_of_columns_alike_every_second_one_stays() -> None:
 
 
 ACROSS = """\
-features: {bins: 3, selection: {max_joint_correlation: 0.7}}
+features: {bins: 3, selection: {max_joint_correlation: 0.7, sign: drop}}
 model: {tolerance: 0.01, max_iter: 9}
 disclosure: {metrics: [], host_columns: named}
 """
