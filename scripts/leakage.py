@@ -29,6 +29,7 @@ import vfl.linear.coefficients
 import vfl.linear.crossed
 import vfl.linear.generalised
 import vfl.linear.halves
+import vfl.linear.heldout
 import vfl.linear.inference
 import vfl.linear.logistic
 import vfl.linear.pairing
@@ -61,6 +62,7 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     vfl.linear.crossed,
     vfl.linear.units,
     vfl.linear.generalised,
+    vfl.linear.heldout,
     vfl.linear.signs,
     vfl.linear.inference,
     vfl.linear.coefficients,

@@ -20,6 +20,7 @@ from hosts_runs import (
 )
 from numpy.typing import NDArray
 from protocol_tables import ARBITER, GUEST, HOST, PARTY, Roles, X, Y
+from regression_runs import heldout_roles, signs_roles
 from seeded import Seeded
 from selection_runs import correlation_roles, kept_roles
 from tree_runs import (
@@ -50,6 +51,7 @@ from vfl.linear import (
     crossed,
     generalised,
     halves,
+    heldout,
     inference,
     logistic,
     pairing,
@@ -326,17 +328,6 @@ def scoring_roles(logits: NDArray[np.float64] | None = None, *, exact: bool = Fa
     }
 
 
-def signs_roles(*worst: int, own: float | None = 0.3, theirs: float = 0.2, arbiter: bool = True) -> Roles:
-    """A column of the wrong sign of every party, or none, of hosts that have two columns each."""
-    hosts = tuple(Peer(f"host{k + 1}") for k in range(len(worst)))
-    decrypts = ARBITER if arbiter else None
-    values = [{0: 0.4, 1: theirs}] * len(worst)
-    roles: Roles = {"guest": signs.guest(own, values, hosts=hosts, arbiter=decrypts)}
-    for peer, column in zip(hosts, worst, strict=True):
-        roles[peer.name] = signs.host(column, guest=GUEST, arbiter=decrypts)
-    return roles | ({"arbiter": signs.arbiter(guest=GUEST, hosts=hosts)} if arbiter else {})
-
-
 RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
     agreement: (agreement_roles,),
     ecdh: (
@@ -379,6 +370,7 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
     tree_scoring: (
         lambda: tree_scoring_roles(GROWN, [TREE_CODES[:, :2], TREE_CODES[:, 2:], TREE_CODES[:, :1]]),
     ),
+    heldout: (heldout_roles, lambda: heldout_roles(1)),
     signs: (lambda: signs_roles(1, -1), lambda: signs_roles(-1, own=None)),
     inference: (inference_roles,),
     coefficients: (coefficients_roles,),

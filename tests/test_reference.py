@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,15 @@ def alternatives(text: str) -> list[tuple[str | int, ...]]:
     return [("model", *key) for key in parse("\n".join(section) or "none: 0", Path("section")).lines]
 
 
+def absent(text: str) -> list[tuple[str | int, ...]]:
+    """Return the keys of the model's sections that are null by default, and stand below as comments."""
+    lines = text.splitlines()
+    heads = [k for k, line in enumerate(lines) if re.fullmatch(r"  # \w+:", line)]
+    blocks = [itertools.takewhile(lambda line: line.startswith("  #"), lines[k:]) for k in heads]
+    shown = ["\n".join(line[4:] for line in block) for block in blocks]
+    return [("model", *key) for section in shown for key in parse(section, Path("section")).lines]
+
+
 def test_the_committed_reference_is_the_generated_one() -> None:
     assert COMMITTED.read_text(encoding="utf-8") == reference(), (
         "write it anew: python -m parties.config.reference configs/reference.yaml"
@@ -43,8 +53,11 @@ def test_the_reference_is_a_valid_job_and_a_valid_party_of_it(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("section", "index"), [(Job, 0), (Party, 1)])
 def test_every_key_is_in_the_reference_with_its_default(section: type[Section], index: int) -> None:
-    document = parse(documents()[index], Path("reference.yaml"))
-    written = {".".join(map(str, key)) for key in [*document.lines, *alternatives(documents()[index])] if key}
+    text = documents()[index]
+    document = parse(text, Path("reference.yaml"))
+    written = {
+        ".".join(map(str, key)) for key in [*document.lines, *alternatives(text), *absent(text)] if key
+    }
     for key in dotted_keys(section):
         named = key.replace("parties.NAME", "parties.bank").replace("peers.NAME", "peers.insurer")
         named = named.replace("data.bins.NAME", "data.bins.income")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from program_runs import BANK, CUSTOMERS, INSURER, JOB, by_id, changed, job, train
-from protocol_runs import signs_roles
+from regression_runs import signs_roles
 from sklearn.linear_model import LogisticRegression
 from test_lasting import Stage
 
@@ -178,10 +178,10 @@ def test_a_host_that_names_a_column_outside_of_the_model_is_blamed() -> None:
 # --- a party that dies ---
 
 
-def lives(agreed: Job) -> dict[str, Any]:
+def lives(agreed: Job, bank: Table, insurer: Table) -> dict[str, Any]:
     """Return the programs of a small job whose parties are called as their roles."""
     nowhere = Path("nowhere")
-    table = {"guest": TABLES[0], "host": TABLES[1]}
+    table = {"guest": bank, "host": insurer}
 
     def run(name: str, journal: Journal) -> Run:
         data = Data(table=nowhere, label="label") if name in table else None
@@ -204,7 +204,7 @@ def lives(agreed: Job) -> dict[str, Any]:
 
 def test_parties_that_die_between_fits_end_with_the_model_they_would_have_had(tmp_path: Path) -> None:
     named = JOB.replace("bank", "guest").replace("insurer", "host").replace("trustee", "arbiter")
-    roles = lives(validated(Job, parse(named + DROP, Path("job.yaml"))))
+    roles = lives(validated(Job, parse(named + DROP, Path("job.yaml"))), *TABLES)
     deaths = {"guest": [142, 130], "host": [141, 126], "arbiter": [74, 72]}
     told = Stage(tmp_path, roles=roles).play(deaths)
     _, weights = pooled()

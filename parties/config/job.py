@@ -21,6 +21,7 @@ from parties.config.rules import (
     AlignmentRules,
     DisclosureRules,
     EncryptionRules,
+    FoldRules,
     GateRules,
     LogisticRules,
     ModelRules,
@@ -221,6 +222,8 @@ class Job(Section):
             raise ValueError("gradient_bits needs an arbiter: it drops the other bits")
         if isinstance(model, GeneralisedRules) and disclosure.gradient_bits is not None:
             raise ValueError(f"gradient_bits: kind {model.kind} learns its gradients in full")
+        if disclosure.gradient_bits is not None and isinstance(model, LogisticRules) and model.cv:
+            raise ValueError("gradient_bits: with model.cv sums differ in length from fit to fit")
         if isinstance(model, TreeRules) and disclosure.joined_coefficients:
             raise ValueError("joined_coefficients: trees have none")
         if isinstance(model, TreeRules) and disclosure.scores != "point":
@@ -269,6 +272,16 @@ class Job(Section):
         """The model's rules, of any regression."""
         assert not isinstance(self.model, TreeRules)
         return self.model
+
+    @property
+    def cv(self) -> FoldRules | None:
+        """How the penalty is chosen by cross-validation, if it is."""
+        return self.model.cv if isinstance(self.model, LogisticRules) else None
+
+    @property
+    def gradients(self) -> int:
+        """The most gradients of a training of a regression."""
+        return self.regression.max_iter * (1 + self.cv.fits if self.cv else 1)
 
     @property
     def trees(self) -> TreeRules:
@@ -335,8 +348,9 @@ class Job(Section):
         """Return the run's gates, after asking those that this file alone can breach."""
         gates = Gates(frozenset(self.gates.allow))
         model = self.model
-        if not isinstance(model, TreeRules) and model.max_iter > MANY_ITERATIONS:
-            gates.refuse("many_iterations", "model.max_iter", f"{model.max_iter} iterations asked for")
+        if not isinstance(model, TreeRules) and self.gradients > MANY_ITERATIONS:
+            where = "model.cv" if self.cv else "model.max_iter"
+            gates.refuse("many_iterations", where, f"{self.gradients} iterations asked for")
         if isinstance(model, TreeRules) and model.top_rate is not None and model.node_rows == "shown":
             gates.refuse("goss", "model.top_rate", "hosts would be told which rows the model gets most wrong")
         return gates

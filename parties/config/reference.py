@@ -67,6 +67,16 @@ def _section(section: type[Section], example: dict[str, Any] | None, indent: str
             yield from _wrapped(f"[{_kind(info)}]", indent)
             yield f"{indent}{name}: {_flow(shown)}"
             continue
+        if (
+            indent
+            and info.default is None
+            and not any(f.is_required() for f in sections[0].model_fields.values())
+        ):
+            # Written out it would be in force, which it is not by default.
+            yield f"{indent}{name}: null"
+            yield f"{indent}# {name}:"
+            yield from _commented(sections[0], indent, "  ")
+            continue
         yield f"{indent}{name}:"
         if keyed:
             yield from _named(sections[0], (info.examples or [{}])[0], indent + "  ")
@@ -80,8 +90,13 @@ def _alternatives(sections: tuple[type[Section], ...], indent: str) -> Iterator[
     for other in sections[1:]:
         yield ""
         yield f"{indent}# {OTHERWISE}"
-        for line in _section(other, None, indent):
-            yield f"{indent}# {line[len(indent) :]}".rstrip()
+        yield from _commented(other, indent)
+
+
+def _commented(section: type[Section], indent: str, inner: str = "") -> Iterator[str]:
+    """Yield the lines of a section as comments, which are indented by `inner` themselves."""
+    for line in _section(section, None, indent + inner):
+        yield f"{indent}# {line[len(indent) :]}".rstrip()
 
 
 def _named(section: type[Section], examples: dict[str, Any], indent: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from parties.config.generalised import GeneralisedRules
 from parties.config.schema import Section
 from vfl.gates import GATES, MANY_ITERATIONS, GateName
 from vfl.linear.family import Name
+from vfl.stats.folds import Rule
 from vfl.trees.tree import MAX_DEPTH
 
 
@@ -44,6 +45,41 @@ class AlignmentRules(Section):
     )
 
 
+class FoldRules(Section):
+    """The penalty by cross-validation, in the words of scikit-learn."""
+
+    folds: int = Field(
+        default=5,
+        ge=2,
+        le=20,
+        description="Parts of the training rows, by a hash of the id: each is held out of fits on the rest.",
+    )
+    Cs: tuple[float, ...] = Field(
+        default=(0.01, 0.1, 1.0, 10.0),
+        strict=False,
+        min_length=2,
+        max_length=20,
+        description="Values of C that are tried, from the strongest penalty on: they rise.",
+    )
+    rule: Rule = Field(
+        default="best",
+        description="Which of them is taken. best: the one of the least mean log-loss of held-out rows. "
+        "one_standard_error: the strongest penalty whose mean is within a standard error of the best one's.",
+    )
+
+    @property
+    def fits(self) -> int:
+        """The fits that it takes."""
+        return self.folds * len(self.Cs)
+
+    @field_validator("Cs")
+    @classmethod
+    def _rising(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if not values[0] > 0 or any(b <= a for a, b in pairwise(values)):
+            raise ValueError("must be above 0 and rise")
+        return values
+
+
 class LogisticRules(Section):
     """A joint logistic regression and how exactly it is fitted."""
 
@@ -69,9 +105,26 @@ class LogisticRules(Section):
         le=1000,
         description=f"Iterations at most. More than {MANY_ITERATIONS} need the gate many_iterations.",
     )
+    cv: FoldRules | None = Field(
+        default=None,
+        description="Cross-validation that chooses C: a joint fit for each fold and each of Cs, of max_iter "
+        "iterations at most, all of which count for the gate many_iterations. The guest learns the mean "
+        "log-loss of the rows held out of each. It needs an arbiter. Leave it out to fit at C.",
+    )
+
+    @field_validator("cv")
+    @classmethod
+    def _has_likelihood(cls, cv: FoldRules | None, info: ValidationInfo) -> FoldRules | None:
+        if cv and info.data.get("sigmoid") == "taylor":
+            raise ValueError("a fit by sigmoid taylor has no likelihood to compare")
+        if cv and info.data.get("C") != cls.model_fields["C"].default:
+            raise ValueError("C is what it chooses: leave model.C out")
+        return cv
 
     def check_parties(self, hosts: tuple[str, ...], arbiters: tuple[str, ...]) -> None:
         """Raise ValueError unless these hosts and arbiters can fit the model."""
+        if self.cv and not arbiters:
+            raise ValueError("cv needs an arbiter, and the job has none")
         if not arbiters and len(hosts) > 1:
             raise ValueError(f"kind {self.kind} of {len(hosts)} hosts needs an arbiter, and the job has none")
 

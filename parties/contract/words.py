@@ -69,6 +69,8 @@ def _guest(job: Job) -> Iterator[str]:
         yield f"for each split of a host's column, the side of {whose}"
     else:
         yield _gradient(job)
+        if cv := job.cv:
+            yield f"the mean log-loss of each of {cv.folds} folds at {len(cv.Cs)} penalties, and of no row"
         if job.features.kind == "woe":
             yield f"sizes and bad rates of bins, and the information value of hosts' columns, {named}"
             if job.features.selection.leaves_out or job.features.selection.drops:
@@ -107,6 +109,8 @@ def _host(job: Job) -> Iterator[str]:
         yield _gradient(job)
         if isinstance(job.model, GeneralisedRules):
             yield "how large outcomes and their residuals are, to powers of two"
+        if job.cv:
+            yield "the penalty that the guest chooses"
         if job.features.kind == "woe" and rules.woe_to_host:
             yield "the bad rate of each of its bins"
             if job.features.selection.max_joint_correlation is not None:
@@ -131,7 +135,7 @@ def _masked_by_the_other(job: Job) -> Iterator[str]:
 def _gradient(job: Job) -> str:
     bits = job.disclosure.gradient_bits
     exactly = "in full" if bits is None else f"{bits} bits of each of its numbers"
-    return f"its own gradient, {job.regression.max_iter} times at most, {exactly}"
+    return f"its own gradient, {job.gradients} times at most, {exactly}"
 
 
 def _nodes(model: TreeRules) -> Iterator[str]:

@@ -16,10 +16,12 @@ import numpy as np
 from parties.config.generalised import GeneralisedRules
 from parties.config.job import Job
 from parties.cost.phases import Link, Phase, phases
-from parties.cost.shape import Columns, Forest, Regression, Shape
+from parties.cost.shape import Columns, CrossValidation, Forest, Regression, Shape
 from parties.cost.work import Rates
+from vfl.linear import heldout
 from vfl.linear.columns import FEW_VALUES
-from vfl.linear.sigmoid import Polynomial
+from vfl.linear.logistic import LOOSER
+from vfl.linear.sigmoid import Polynomial, approximation_for
 
 HOST_RANGE = -2.0, 2.0
 """Logits of one host's columns: what WOE columns of credit data span; those of several hosts add up."""
@@ -109,7 +111,26 @@ def model_of(job: Job) -> Regression | Forest:
     gradients = min(expected_gradients(tolerance), job.logistic.max_iter)
     taylor = job.logistic.sigmoid == "taylor"
     degrees = (1,) * gradients if taylor else expected_degrees(tolerance, gradients, len(job.hosts))
-    return Regression(degrees, woe, errors, joint, job.arbiter is None)
+    return Regression(degrees, woe, errors, joint, job.arbiter is None, _cross_validation(job))
+
+
+def _cross_validation(job: Job) -> CrossValidation | None:
+    """Return what model.cv takes: of every fit as many gradients as a fit of its tolerance, less a fifth.
+
+    So much do starts save that neighbours foretell, on default_credit (see `parties.programs.folds`).
+    """
+    rules, cv = job.logistic, job.logistic.cv
+    if not cv:
+        return None
+    looser, hosts = min(LOOSER * rules.tolerance, 0.1), len(job.hosts)
+    gradients = min(max(round(0.8 * expected_gradients(looser)), 2), rules.max_iter)
+    # All but the first fit begin where the hosts' logits are no longer 0.
+    first, *others = expected_degrees(looser, gradients, hosts)
+    each = (max(first, *others[:1]), *others)
+    low, high = (hosts * end for end in HOST_RANGE)
+    guest = np.linspace(*GUEST_RANGE, 25)
+    loss = approximation_for(guest, low, high, heldout.ERROR, bent=False, of=heldout.softplus)[1]
+    return CrossValidation(cv.folds, each * cv.fits, (loss,) * cv.fits)
 
 
 def expected_gradients(tolerance: float) -> int:

@@ -15,6 +15,8 @@ n rows train; a party p has d_p columns of B_p slots in all; W bytes are a ciphe
                  Without an arbiter the guest masks each residual and packs it, randomises the ciphertexts in
                  full, and encrypts n masks of its own; the host decrypts the n / 11 and adds n d_h of
                  masks by bin; both decrypt the other's sums (vfl/linear/crossed.py).
+    cross-       the same for each fold and penalty, on the rows outside of the fold; of those inside hosts
+    validation   send powers of a larger degree, which the guest sums (vfl/linear/heldout.py).
     errors       the host encrypts n q powers, the guest forms n d_g products of them, d_g with its intercept,
                  and re-randomises them; each party adds n terms for every pair of its columns, the host
                  d_g d_h n more (vfl/linear/inference.py).
@@ -29,9 +31,9 @@ Not counted: what grows with rows and is not under encryption: tables read, bins
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from parties.cost.shape import Columns, Forest, Regression, Shape
+from parties.cost.shape import Columns, CrossValidation, Forest, Regression, Shape
 from parties.cost.work import Rates, Work
 from psi.digests import width
 from vfl.features.correlation import Layout
@@ -101,6 +103,8 @@ def phases(shape: Shape) -> Iterator[Phase]:
             yield woe(shape, shape.model)
         if shape.model.joint_correlations:
             yield correlations(shape)
+        if shape.model.cv:
+            yield cross_validation(shape, shape.model.cv)
         yield crossed(shape, shape.model) if shape.model.crossed else regression(shape, shape.model)
         if shape.model.standard_errors:
             yield standard_errors(shape)
@@ -234,6 +238,31 @@ def crossed(shape: Shape, model: Regression) -> Phase:
         widest=float(max(powers, residuals + shares) * shape.ciphertext),
         trips=1 + 5 * gradients,
         ciphertexts=powers + residuals + shares + sums,
+        pipelined=True,
+    )
+
+
+def cross_validation(shape: Shape, cv: CrossValidation) -> Phase:
+    """Return the work of the fits of all folds and penalties, and of their held-out losses."""
+    outside = replace(shape, rows=round(shape.rows * (cv.folds - 1) / cv.folds))
+    fits = regression(outside, Regression(cv.degrees))
+    n, hosts, count = shape.rows / cv.folds, len(shape.hosts), len(cv.losses)
+    powers = n * sum(cv.losses)
+    moved = (2 * hosts - 1) * powers + 2 * count
+    guest = Work(check=hosts * powers, term=powers, encrypt=count, byte=moved * shape.ciphertext)
+    first = _encrypted(powers, powers / max(count, 1)) + Work(byte=powers * shape.ciphertext, turn=3 * count)
+    products = n * sum(q * (q + 1) / 2 for q in cv.losses)
+    further = Work(check=powers, power=products, add=powers, rerandomise=powers)
+    own = (first, *(further + Work(byte=2 * powers * shape.ciphertext) for _ in shape.hosts[1:]))
+    return Phase(
+        "cross-validation",
+        fits.guest + guest,
+        tuple(fit + more for fit, more in zip(fits.hosts, own, strict=True)),
+        fits.arbiter + _opening(1, 1).times(count),
+        sent=fits.sent + moved * shape.ciphertext,
+        widest=fits.widest + powers * shape.ciphertext,
+        trips=fits.trips + 5 * count,
+        ciphertexts=fits.ciphertexts + moved,
         pipelined=True,
     )
 

@@ -33,6 +33,15 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossValidation:
+    """Fits on all folds but one: the degrees of all their gradients, and of their held-out losses."""
+
+    folds: int
+    degrees: tuple[int, ...]
+    losses: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Regression:
     """A joint logistic regression: the degree of each gradient's sigmoid, and what else it takes.
 
@@ -44,6 +53,7 @@ class Regression:
     standard_errors: bool = False
     joint_correlations: bool = False
     crossed: bool = False
+    cv: CrossValidation | None = None
 
 
 @dataclass(frozen=True, slots=True)

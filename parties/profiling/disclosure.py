@@ -18,6 +18,7 @@ import vfl.features.woe
 import vfl.linear.allowance
 import vfl.linear.coefficients
 import vfl.linear.generalised
+import vfl.linear.heldout
 import vfl.linear.inference
 import vfl.linear.logistic
 import vfl.linear.residuals
@@ -73,6 +74,8 @@ def _protocols(job: Job) -> Iterator[ModuleType]:
         yield from (vfl.linear.residuals, vfl.linear.logistic)
     else:
         yield from (vfl.linear.units, vfl.linear.generalised)
+    if job.cv:
+        yield vfl.linear.heldout
     if job.features.selection.drops:
         yield vfl.linear.signs
     if rules.standard_errors:

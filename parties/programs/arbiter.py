@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from parties.config.job import Job
@@ -18,6 +19,7 @@ from vfl.arbitration import Quota, Shape
 from vfl.crypto.paillier import PrivateKey
 from vfl.features import correlation, woe
 from vfl.linear import allowance, inference, logistic, signs
+from vfl.stats.folds import name_of
 from vfl.steps import Part
 from vfl.trees import opening
 from vfl.wire.network import Session
@@ -67,10 +69,29 @@ async def training(run: Run) -> None:
         lambda kept: [Shape(*pair) for pair in kept],
     )
     quotas = [quota_of(run, shape, private.public.n) for shape in shapes]
+    if run.job.cv:
+        await _path(run, private, quotas, shapes[0])
     await _fits(run, private, quotas)
     if run.job.disclosure.standard_errors:
         own, theirs = (Quota.of_requests(1, shape, private.public.n) for shape in inference.shapes(*shapes))
         await inference.arbiter(private, (own, theirs), guest=run.guest, host=run.host)
+
+
+async def _path(run: Run, private: PrivateKey, quotas: list[Quota], guests: Shape) -> None:
+    """Decrypt for the fit of each fold and penalty, and then one number for the guest."""
+    cv = run.job.cv
+    assert cv is not None
+    losses = Quota.of_requests(cv.fits, Shape(1, guests.bits), private.public.n)
+
+    async def loss() -> int:
+        await losses.answer(private, party=run.guest)
+        return losses.left
+
+    for fold, strength in product(range(cv.folds), cv.Cs):
+        name = name_of(fold, strength)
+        steps = Part(run.steps, name)
+        await logistic.arbiter(private, quotas, guest=run.guest, hosts=run.hosts, steps=steps)
+        losses.left = await run.step(f"loss of {name}", loss, as_it_is, as_it_is)
 
 
 async def _fits(run: Run, private: PrivateKey, quotas: list[Quota]) -> None:

@@ -20,6 +20,7 @@ from parties.programs.effort import Effort
 from parties.programs.errors import host_errors
 from parties.programs.features import check_signs, host_features, without
 from parties.programs.fitting import host_fits, host_keys, told_units
+from parties.programs.folds import host_path
 from parties.programs.masking import send_logits
 from parties.programs.model import Features, Half, columns_of, levels_in, numbered, unseen
 from parties.programs.overlap import host_without_overlap
@@ -132,6 +133,9 @@ async def training(run: Run, table: Table) -> Trained:
     told = await told_units(run)
     inputs = _inputs(run, features, x[common.train], told.mean_variance)
     fits = await host_fits(run, common, inputs.columns(run.gradient_bits), keys)
+    if run.job.cv:
+        chosen = await host_path(run, fits, common, inputs)
+        inputs = inputs.part(slice(None), chosen.C, chosen.start)
     values = described.get("information_value", {}).get("host", {})
     fitted = await host_fitted(run, fits, inputs, values, table.source)
     if fitted.left:

@@ -30,7 +30,7 @@ async def new_key(run: Run, parties: tuple[Peer, ...], name: str = "key") -> Pri
 def quota_of(run: Run, shape: Shape, n: int) -> Quota:
     """Return what the agreed iterations take of one party's gradient, within the contract's ceiling."""
     try:
-        quota = Quota.of_requests(run.job.regression.max_iter, shape, n, told=run.gradient_bits)
+        quota = Quota.of_requests(run.job.gradients, shape, n, told=run.gradient_bits)
     except OverflowError as error:
         raise ContractError(
             "gradient", str(error), "drop disclosure.gradient_bits, or take a longer key"

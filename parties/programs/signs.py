@@ -49,6 +49,11 @@ class Inputs:
         """Return the same columns, to begin at other weights."""
         return replace(self, start=w)
 
+    def part(self, rows: NDArray[np.bool_] | slice, strength: float, start: Vector) -> Inputs:
+        """Return some of the rows, at another C, to begin at other weights."""
+        penalty = np.where(self.penalty > 0, 1 / strength, 0.0)
+        return replace(self, x=self.x[rows], penalty=penalty, start=start)
+
     def without(self, name: str) -> Inputs:
         """Return the others, to begin where they stand."""
         stay = [j for j, other in enumerate(self.names) if other != name]

@@ -21,6 +21,7 @@ from parties.programs.features import (
     without,
 )
 from parties.programs.fitting import Keys, guest_fits, guest_keys
+from parties.programs.folds import guest_path
 from parties.programs.limits import check_events
 from parties.programs.masking import hosts_logits
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
@@ -39,6 +40,7 @@ from vfl.trees.model import GuestTrees
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
+Labels = NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +153,19 @@ async def _fit(
 ) -> Models:
     """Fit the guest's own model, and from there the joint one; note in `facts` what leaves it."""
     x = features.transform(columns_of(common.table))
-    y, strength = common.training.label, run.job.logistic.C
+    y, cv = common.training.label, run.job.logistic.cv
     assert y is not None
-    alone = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-10, max_iter=500)
-    alone.fit(x[common.train], y)
-    start, names = np.concatenate([alone.intercept_, alone.coef_[0]]), ("intercept", *features.names)
-    own = np.column_stack([np.ones(len(x)), x])
+    own, names = np.column_stack([np.ones(len(x)), x]), ("intercept", *features.names)
+    strength = cv.Cs[0] if cv else run.job.logistic.C
+    start = _alone(own[common.train], y, strength)
     penalty = np.concatenate([[0.0], np.full(x.shape[1], 1 / strength)])
     inputs = Inputs(names, own[common.train], penalty, start)
     fits = await guest_fits(run, common, inputs.columns(run.gradient_bits), keys)
+    if cv:
+        path = await guest_path(run, fits, common, inputs, y)
+        facts["cross_validation"] = path.facts
+        inputs = inputs.part(slice(None), path.chosen.C, path.chosen.start)
+        start = _alone(own[common.train], y, path.chosen.C)
     values = facts.get("information_value", {}).get("guest", {})
     fitted = await guest_fitted(run, fits, inputs, y, values, theirs, common.table.source)
     if not fitted.fit.converged:
@@ -172,6 +178,13 @@ async def _fit(
     errors = await guest_errors(run, names, fitted.columns, fits.shapes[0].sums, keys.labels)
     features, x = without(features, x, fitted.left)
     return Models(features, x, fitted, dict(zip(names, start.tolist(), strict=True)), own @ start, errors)
+
+
+def _alone(own: Matrix, y: Labels, strength: float) -> Vector:
+    """Return the weights of the guest's own model; own of shape (n, d), the first column ones."""
+    fit = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-10, max_iter=500)
+    fit.fit(own[:, 1:], y)
+    return np.concatenate([fit.intercept_, fit.coef_[0]])
 
 
 async def show_coefficients(

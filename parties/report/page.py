@@ -60,6 +60,8 @@ def render(
         learned=content.learned(entries),
         trust=content.trust(run),
         months_drawn=_months_drawn(run),
+        folds=run.get("cross_validation", {}),
+        path_drawn=_path_drawn(run),
         drawings=_drawings(run.get("validation", {}), curves.get(split, {})),
     )
 
@@ -68,6 +70,11 @@ def _months_drawn(run: Mapping[str, Any]) -> Markup | None:
     months = run.get("months", [])
     known = [row for row in months if row.keys() & {"score", "columns"}]
     return Markup(plots.months(months, content.moved_most(run))) if len(known) > 1 else None
+
+
+def _path_drawn(run: Mapping[str, Any]) -> Markup | None:
+    found = run.get("cross_validation", {})
+    return Markup(plots.penalties(found["path"], found["C"])) if found else None
 
 
 def _drawings(validation: Mapping[str, Any], points: Mapping[str, Any]) -> list[tuple[str, Markup]]:

@@ -188,6 +188,31 @@ def _most(indices: Sequence[float | None]) -> str:
     return f"{max(known):.4f}" if known else "unknown"
 
 
+def penalties(path: Sequence[Points], chosen: float) -> str:
+    """Draw the mean log-loss of held-out rows over C, with a standard error up and down."""
+    strengths, means, errors = (
+        np.array([row[key] for row in path]) for key in ("C", "mean", "standard_error")
+    )
+    with matplotlib.rc_context(SETTINGS):
+        axes = _axes("C, the inverse strength of the penalty", "log-loss of held-out rows")
+        axes.set_xscale("log")
+        axes.axvline(chosen, color=INK, linewidth=1, linestyle=":", label="chosen")
+        axes.errorbar(
+            strengths,
+            means,
+            errors,
+            color=JOINT,
+            marker="o",
+            markersize=4,
+            elinewidth=1,
+            label="mean and standard error",
+        )
+        said = "; ".join(f"{mean:.5f} at C {C:g}" for C, mean in zip(strengths, means, strict=True))
+        return _svg(
+            axes, "penalties", "Log-loss of held-out rows by penalty", f"{said}; C {chosen:g} is chosen"
+        )
+
+
 def _true(tenths: Sequence[Points]) -> int:
     return sum(row["rate_low"] <= row["mean_pd"] <= row["rate_high"] for row in tenths)
 

@@ -73,6 +73,11 @@ FIRST_ERROR = 1e-3
 """Error of the first gradient's sigmoid; later ones follow the gradient's norm down."""
 
 
+LOOSER = 10.0
+"""Times the tolerance at which a fit ends of which only the loss of held-out rows counts: it is then off
+by less than 1e-5 of itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class GradientProducts(Message):
     """<g_k, g_i> of the host's whitened gradients.  Reveals: their norms and angles."""

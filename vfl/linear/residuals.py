@@ -22,7 +22,7 @@ The map tau is bent where there is one host (see `sigmoid`); of a sum of several
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,15 @@ from vfl.crypto.fixed_point import FRACTION, encode, raised
 from vfl.crypto.paillier import Ciphertexts, PublicKey, Unrandomised
 from vfl.crypto.randomness import Randomness
 from vfl.linear.relay import passed_on
-from vfl.linear.sigmoid import MAX_DEGREE, STRAIGHT, Interval, Polynomial, declared_range
+from vfl.linear.sigmoid import (
+    MAX_DEGREE,
+    STRAIGHT,
+    Curve,
+    Interval,
+    Polynomial,
+    declared_range,
+    sigmoid,
+)
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
@@ -40,6 +48,9 @@ Vector = NDArray[np.float64]
 Labels = NDArray[np.int8]
 Report = Callable[[int, float], None]
 """Told the degree, and the part of the rows done."""
+
+First = Callable[[slice], NDArray[np.int64]]
+WithOwn = Callable[[slice, Ciphertexts], Unrandomised]
 
 BLOCK = 4096
 
@@ -148,6 +159,13 @@ async def host(
     b: Vector, *, key: PublicKey, rng: Randomness, guest: Peer, place: Place
 ) -> tuple[Ciphertexts, int]:
     """Let our logits into the sum under encryption; return E(r_i), and the degree."""
+    first, with_own, degree = await offered(b, key=key, guest=guest, place=place)
+    r = await contributed(len(b), degree, first, with_own, key=key, rng=rng, guest=guest, place=place)
+    return r, degree
+
+
+async def offered(b: Vector, *, key: PublicKey, guest: Peer, place: Place) -> tuple[First, WithOwn, int]:
+    """Declare the range of our logits; return what our powers of them are, and the degree."""
     polynomial, before = await accept(b, guest, place)
 
     def first(rows: slice) -> NDArray[np.int64]:
@@ -156,9 +174,7 @@ async def host(
     def with_own(rows: slice, partial: Ciphertexts) -> Unrandomised:
         return _with_own(partial, b[rows], polynomial, before, place, key)
 
-    n, degree = len(b), polynomial.degree
-    r = await contributed(n, degree, first, with_own, key=key, rng=rng, guest=guest, place=place)
-    return r, degree
+    return first, with_own, polynomial.degree
 
 
 async def gathered(
@@ -175,29 +191,46 @@ async def gathered(
 
     `residuals`: E(r_i) of a block of rows and the last host's powers of them, `degree` a row.
     """
-    blocks, last, done = blocks_of(n), len(hosts) - 1, list[Ciphertexts]()
+    done: list[Ciphertexts] = []
+
+    async def answer(rows: slice, powers: Ciphertexts) -> None:
+        done.append(key.rerandomise(residuals(rows, powers), rng))
+        for peer in hosts:
+            await peer.send(EncryptedResiduals(done[-1]))
+        report(min(1.0, rows.stop / n))
+
+    await collected(n, degree, answer, key=key, hosts=hosts)
+    return Ciphertexts.joined(done)
+
+
+async def collected(
+    n: int,
+    degree: int,
+    take: Callable[[slice, Ciphertexts], Awaitable[None]],
+    *,
+    key: PublicKey,
+    hosts: tuple[Peer, ...],
+) -> None:
+    """Pass powers of n rows, `degree` a row, from host to host; `take` each block of the last one's."""
+    blocks, last = blocks_of(n), len(hosts) - 1
     for turn in range(len(blocks) + last):
         for j, host in enumerate(hosts):
             if not 0 <= turn - j < len(blocks):
                 continue
             rows = blocks[turn - j]
             powers = (await host.receive(LogitPowers)).values
-            key.check(powers, _size(rows, n) * degree, host.name)
+            key.check(powers, size_of(rows, n) * degree, host.name)
             if j < last:
                 await hosts[j + 1].send(PartialPowers(powers))
-                continue
-            done.append(key.rerandomise(residuals(rows, powers), rng))
-            for peer in hosts:
-                await peer.send(EncryptedResiduals(done[-1]))
-            report(min(1.0, rows.stop / n))
-    return Ciphertexts.joined(done)
+            else:
+                await take(rows, powers)
 
 
 async def contributed(
     n: int,
     degree: int,
-    first: Callable[[slice], NDArray[np.int64]],
-    with_own: Callable[[slice, Ciphertexts], Unrandomised],
+    first: First,
+    with_own: WithOwn,
     *,
     key: PublicKey,
     rng: Randomness,
@@ -214,28 +247,50 @@ async def contributed(
     for turn in range(len(blocks) + lag):
         if turn < len(blocks):
             rows = blocks[turn]
-            if place.before:
-                partial = (await guest.receive(PartialPowers)).values
-                key.check(partial, _size(rows, n) * degree, guest.name)
-                powers = key.rerandomise(with_own(rows, partial), rng)
-            else:
-                powers = key.encrypt(first(rows), rng)
-            await guest.send(LogitPowers(powers))
+            size = size_of(rows, n) * degree
+            await contribute(rows, size, first, with_own, key=key, rng=rng, guest=guest, place=place)
         if turn >= lag:
             r = (await guest.receive(EncryptedResiduals)).values
-            key.check(r, _size(blocks[turn - lag], n), guest.name)
+            key.check(r, size_of(blocks[turn - lag], n), guest.name)
             done.append(r)
     return Ciphertexts.joined(done)
 
 
-async def agree(a: Vector, error: float, taylor: bool, hosts: tuple[Peer, ...]) -> Polynomial:
-    """Return the polynomial on which guest and hosts agree, for the guest's logits a."""
+async def contribute(
+    rows: slice,
+    size: int,
+    first: First,
+    with_own: WithOwn,
+    *,
+    key: PublicKey,
+    rng: Randomness,
+    guest: Peer,
+    place: Place,
+) -> None:
+    """Send our powers of a block of rows, of which there are `size`; `first`, `with_own`: as above."""
+    if place.before:
+        partial = (await guest.receive(PartialPowers)).values
+        key.check(partial, size, guest.name)
+        powers = key.rerandomise(with_own(rows, partial), rng)
+    else:
+        powers = key.encrypt(first(rows), rng)
+    await guest.send(LogitPowers(powers))
+
+
+async def agree(
+    a: Vector, error: float, taylor: bool, hosts: tuple[Peer, ...], of: Curve = sigmoid
+) -> Polynomial:
+    """Return the polynomial on which guest and hosts agree, for the guest's logits a; `of`: what it is of.
+
+    Only the sigmoid of one host's logits has a bent map.
+    """
     ranges = [await declared(host) for host in hosts]
     lo, hi = sum(r.lo for r in ranges), sum(r.hi for r in ranges)
     if taylor:
         polynomial = Polynomial.taylor(lo, hi)
     else:
-        polynomial = Polynomial.fitting(a, lo, hi, error, bent=len(hosts) == 1)
+        bent = len(hosts) == 1 and of is sigmoid
+        polynomial = Polynomial.fitting(a, lo, hi, error, bent=bent, of=of)
     before = 0.0
     for host, own in zip(hosts, ranges, strict=True):
         at = polynomial.interval.centre if len(hosts) == 1 else 0.5 * (own.lo + own.hi)
@@ -289,5 +344,6 @@ def blocks_of(n: int) -> list[slice]:
     return [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
 
 
-def _size(rows: slice, n: int) -> int:
+def size_of(rows: slice, n: int) -> int:
+    """Return how many of n rows are in a block."""
     return int(min(rows.stop, n) - rows.start)

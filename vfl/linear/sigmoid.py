@@ -120,12 +120,14 @@ class Polynomial:
     is_taylor: bool = False
 
     @classmethod
-    def fitting(cls, a: Vector, lo: float, hi: float, error: float, *, bent: bool = True) -> Polynomial:
+    def fitting(
+        cls, a: Vector, lo: float, hi: float, error: float, *, bent: bool = True, of: Curve = sigmoid
+    ) -> Polynomial:
         """Return the one of least degree that errs by at most `error` for guest logits a.
 
-        `bent`: whether the map may be another than the linear one.
+        `bent`: whether the map may be another than the linear one.  `of`: of which curve.
         """
-        return cls(*approximation_for(a, lo, hi, error, bent=bent))
+        return cls(*approximation_for(a, lo, hi, error, bent=bent, of=of))
 
     @classmethod
     def taylor(cls, lo: float, hi: float) -> Polynomial:
