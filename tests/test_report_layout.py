@@ -69,6 +69,11 @@ def test_nothing_overflows_a_phone_a_desk_or_paper(tmp_path):
     segment = np.array(["cards", long, "mortgages"] * 500, object)
     more = {"validation": validated(scores, segment), "purpose": "x" * 200}
     more["coefficients"] = more["guest_only_coefficients"] = {f"{long}-{i}": -12.5 for i in range(3)}
+    more["months"] = [
+        {"month": f"2026-{m:02d}", "rows": 900, "score": 0.01, "columns": {long: 0.2, "age": 0.1}}
+        for m in range(1, 13)
+    ]
+    more["correlation"] = {f"insurer: {long}": {long: -0.5}}
     reports = {
         "regression": render(a_run(scores) | more, [LEDGER], points(scores)),
         "trees": render(a_run_of_trees(scores) | more, [LEDGER], points(scores)),
