@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from program_runs import BANK, INSURER, by_id, job, run_of
 from sklearn.linear_model import GammaRegressor, PoissonRegressor, Ridge
-from sklearn.metrics import d2_tweedie_score
+from sklearn.metrics import d2_tweedie_score, mean_tweedie_deviance
 
 from parties.exports.halves import described, exported
 from parties.programs import arbiter, guest, host
@@ -23,6 +23,7 @@ from parties.programs.scores import score_columns
 from parties.report.page import render
 from vfl.errors import ConfigError
 from vfl.linear.family import FAMILIES
+from vfl.stats.outcomes import deviance_gain, deviances
 from vfl.stats.scorecard import Scorecard
 from vfl.table.table import Table
 from vfl.wire.memory import run_in_memory
@@ -169,5 +170,22 @@ def test_the_report_speaks_of_deviance_and_not_of_bads(trained: Any) -> None:
     kind, _, ours, _ = trained
     page = render({"parties": {"bank": "guest", "insurer": "host"}} | ours.facts, [], ours.curves)
     assert "insurer lowers the deviance on the test rows" in page
+    assert "; it gains " in page and "95 % interval" in page
     assert "Predictions by tenth" in page and "D²" in page
     assert not [word for word in ("AUC", "bad rate", "mean PD", "sigmoid") if word in page], kind
+
+
+@pytest.mark.parametrize("power", [0, 1, 2])
+def test_deviances_row_by_row_are_those_of_scikit_learn(power: int) -> None:
+    rng = np.random.default_rng(3)
+    y, joint, alone = (rng.gamma(2.0, size=400) for _ in range(3))
+    y[:100] = np.where(power == 1, 0.0, y[:100])
+    weight = rng.uniform(0.5, 2.0, 400)
+    wanted = [mean_tweedie_deviance(y, mu, sample_weight=weight, power=power) for mu in (joint, alone)]
+    found = deviance_gain(y, joint, alone, weight, power)
+    assert found["gain"] == pytest.approx(wanted[1] - wanted[0])
+    assert found["low"] < found["gain"] < found["high"]
+    ones = np.ones(400)
+    each = deviances(y, alone, power) - deviances(y, joint, power)
+    reach = 1.96 * each.std() / 20
+    assert deviance_gain(y, joint, alone, ones, power)["high"] == pytest.approx(each.mean() + reach, rel=1e-4)

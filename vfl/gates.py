@@ -29,6 +29,9 @@ GateName = Literal[
 FEW_EVENTS = 20
 """Training rows of the rarer class below which few_events closes."""
 
+LARGE_SHARE = 0.1
+"""Share of one training row in all squared residuals of amounts above which few_events closes."""
+
 FEW_HOST_COLUMNS = 3
 """Columns of a host below which few_host_columns closes."""
 
@@ -69,8 +72,8 @@ GATES: dict[str, str] = {
     "few_rows": f"fewer training rows than {ROWS_PER_COLUMN} times a party's model columns, "
     "a host's of earlier runs included, or too few rows of a class for them: gradients could be solved for "
     "labels or logits, or tell labels by chance",
-    "few_events": f"fewer than {FEW_EVENTS} training rows of a class, or of amounts one row with more than a "
-    f"{FEW_EVENTS}th of all squared residuals: "
+    "few_events": f"fewer than {FEW_EVENTS} training rows of a class; of amounts and counts, fewer that have "
+    f"another outcome than most, or one row with more than {LARGE_SHARE:.0%} of all squared residuals: "
     "whoever learns a sum over them learns much",
     "few_host_columns": f"the host brings fewer than {FEW_HOST_COLUMNS} columns: "
     "its logit gives their values away",

@@ -160,19 +160,19 @@ def _check_outcome(data: Data, job: Job, document: Document) -> None:
         raise document.error(("data", "outcome"), "missing", hint)
     if not amounts and data.label is None:
         raise document.error(("data", "label"), "missing", "the guest holds the labels: name their column")
-    taken = {"label": not amounts, "outcome": amounts, "offset": amounts}
-    taken |= {"weight": amounts or kind == "trees", "exposure": kind == "poisson"}
-    needed = {
-        "weight": "trees, linear, poisson or gamma",
-        "exposure": "poisson",
-        "label": "logistic or trees",
+    others, labels = "linear, poisson or gamma", "logistic or trees"
+    taken = {
+        "label": (not amounts, labels),
+        "segment": (not amounts, labels),
+        "outcome": (amounts, others),
+        "offset": (amounts, others),
+        "weight": (amounts or kind == "trees", f"trees, {others}"),
+        "exposure": (kind == "poisson", "poisson"),
     }
-    for key, fits in taken.items():
+    for key, (fits, kinds) in taken.items():
         if not fits and getattr(data, key) is not None:
-            said = {"weight": "weights"}.get(key, key)
-            what = f"model.kind {kind} takes no {said}"
-            other = needed.get(key, "linear, poisson or gamma")
-            hint = f"remove the key, and name the column under data.drop; or train with model.kind: {other}"
+            what = f"model.kind {kind} takes no {'weights' if key == 'weight' else key}"
+            hint = f"remove the key, and name the column under data.drop; or train with model.kind: {kinds}"
             raise document.error(("data", key), what, hint)
     if data.offset is not None and data.exposure is not None:
         hint = "add the exposure's logarithm to the offset, and keep that"

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from parties.config.data import Data, check_data
+from parties.config.generalised import GeneralisedRules
 from parties.config.job import Job
 from parties.config.place import Place, store
 from parties.config.policy import PolicyRules
@@ -141,6 +142,9 @@ class Party(Section):
             raise document.error(("tracking",), "only the guest's trainings are logged", "remove the section")
         if party.report != Report() and job.guest != party.party:
             raise document.error(("report",), "only the guest has a report", "remove the section")
+        if party.report.cutoff is not None and isinstance(job.model, GeneralisedRules):
+            what = f"kind {job.model.kind} has no PD to cut off at"
+            raise document.error(("report", "cutoff"), what, "remove the key")
         return party
 
     def dump(self, path: Path) -> None:

@@ -18,6 +18,7 @@ from vfl.gates import (
     FEW_EVENTS,
     FEW_HOST_COLUMNS,
     FEW_VALUES,
+    LARGE_SHARE,
     LARGE_VALUE,
     RARE_ROWS,
     ROWS_PER_COLUMN,
@@ -53,7 +54,7 @@ def check_events(run: Run, training: Table) -> None:
 def check_outcomes(gates: Gates, source: str, family: Family, target: Target) -> None:
     """Refuse outcomes that the family has not; ask few_events of rows whose residuals dominate all sums.
 
-    `target`: of the training rows.  Where few labels are 1, 20 of them are each a twentieth of all squares.
+    `target`: of the training rows.
     """
     y = target.y
     wrong = y < 0 if family.power == 1 else y <= 0 if family.power == 2 else np.zeros(len(y), np.bool_)
@@ -67,10 +68,13 @@ def check_outcomes(gates: Gates, source: str, family: Family, target: Target) ->
     squares = family.residual(target, family.level(target)) ** 2
     if not squares.sum() > 0:
         raise DataError(source, "every training row has the same outcome", "a model needs several")
-    if squares.max() * FEW_EVENTS > squares.sum():
+    if (others := _others(y)) < FEW_EVENTS:
+        what = f"fewer than {FEW_EVENTS} training rows have another outcome than most"
+        gates.refuse("few_events", "outcomes", what, f"there are {others};")
+    if squares.max() > LARGE_SHARE * squares.sum():
         share = float(squares.max() / squares.sum())
-        what = f"a training row has more than a {FEW_EVENTS}th of the sum of all squared residuals"
-        gates.refuse("few_events", "outcomes", what, f"its share is {share:.1%};")
+        what = f"a training row has more than {LARGE_SHARE:.0%} of the sum of all squared residuals"
+        gates.refuse("few_events", "outcomes", what, f"its share is {share:.0%}: cap large outcomes;")
 
 
 def check_outcome_spread(run: Run, y: NDArray[np.float64], columns: int) -> None:
@@ -78,11 +82,16 @@ def check_outcome_spread(run: Run, y: NDArray[np.float64], columns: int) -> None
 
     As of labels, with the rows that have not the commonest outcome for bads: of counts mostly those above 0.
     """
-    commonest = int(np.unique(y, return_counts=True)[1].max())
-    share = min(0.5, 1 - commonest / len(y))
+    others = _others(y)
+    share = min(0.5, others / len(y))
     if len(y) * share * (1 - share) < SPREAD_PER_COLUMN * columns:
         what = f"too few training rows have another outcome than most for {columns} model columns"
-        run.gates.refuse("few_rows", "outcomes", what, f"{len(y) - commonest} of {len(y)} have;")
+        run.gates.refuse("few_rows", "outcomes", what, f"{others} of {len(y)} have;")
+
+
+def _others(y: NDArray[np.float64]) -> int:
+    """Return how many rows have not the commonest outcome."""
+    return len(y) - int(np.unique(y, return_counts=True)[1].max())
 
 
 def check_columns_count(run: Run, columns: int) -> None:

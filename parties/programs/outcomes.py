@@ -19,12 +19,13 @@ from parties.programs.precedents import check_earlier
 from parties.programs.run import Run
 from parties.programs.stability import held_out_stability, monthly, population_of
 from parties.programs.training import Trained, show_coefficients
+from parties.programs.validation import MODELS
 from vfl.linear.alone import fitted
 from vfl.linear.columns import Columns
 from vfl.linear.family import Family, Target
 from vfl.linear.logistic import Fit
 from vfl.linear.units import Units
-from vfl.stats.outcomes import evaluate_outcomes, prediction_tenths
+from vfl.stats.outcomes import deviance_gain, evaluate_outcomes, prediction_tenths
 from vfl.table.read import check_columns
 from vfl.table.table import Table
 
@@ -87,7 +88,7 @@ class Predicted:
         }
 
     def validation(self) -> dict[str, Any]:
-        """Return tenths of the test rows' predictions, of the training rows' where there are none."""
+        """Return the gain and tenths of predictions of the test rows, of the training rows without any."""
         if not self.splits:
             return {}
         split, rows = list(self.splits.items())[-1]
@@ -96,7 +97,9 @@ class Predicted:
             model: prediction_tenths(of.y, self.family.mean(u[rows] + of.offset), u[rows], of.weight)
             for model, u in self.predictors.items()
         }
-        return {"split": split, "tenths": tenths}
+        joint, alone = (self.family.mean(self.predictors[m][rows] + of.offset) for m in MODELS)
+        lower = deviance_gain(of.y, joint, alone, of.weight, self.family.power)
+        return {"split": split, "deviance": lower, "tenths": tenths}
 
 
 async def training(run: Run, table: Table) -> Trained:

@@ -56,7 +56,9 @@ def gain(run: Run) -> Estimate | None:
 def helps(run: Run) -> bool:
     """Tell whether the joint model is better beyond chance."""
     measured = gain(run)
-    return measured is not None and measured[1] > 0
+    if measured is None:
+        return bool(_lowered(run).get("low", 0.0) > 0)
+    return measured[1] > 0
 
 
 def verdict(run: Run) -> str:
@@ -83,10 +85,22 @@ def _deviances(run: Run) -> str:
     if joint is None or alone is None:
         return ""
     said = "lowers" if joint < alone else "does not lower"
-    return (
-        f"{role(run, 'host')} {said} the deviance on the {main_split(run)} rows: {joint:.4f} with it, "
-        f"{alone:.4f} without. No interval was taken: a small difference may be chance."
+    figures = (
+        f"{role(run, 'host')} {said} the deviance on the {main_split(run)} rows: {joint:.5g} with it, "
+        f"{alone:.5g} without"
     )
+    if found := _lowered(run):
+        chance = ", which includes zero" if found["low"] <= 0 <= found["high"] else ""
+        return (
+            f"{figures}; it gains {found['gain']:.4g}, 95 % interval {found['low']:.4g} to "
+            f"{found['high']:.4g}{chance}."
+        )
+    return f"{figures}. No interval was taken: a small difference may be chance."
+
+
+def _lowered(run: Run) -> Mapping[str, float]:
+    found: Mapping[str, float] = run.get("validation", {}).get("deviance", {})
+    return found
 
 
 def consequence(run: Run) -> str:
@@ -134,10 +148,9 @@ def limits(run: Run) -> list[str]:
         *_order_limits(run),
     ]
     if not run.get("validation", {}).get("segments"):
-        said.append(
-            "Claims about groups of customers: none was looked at. Name a column with data.segment; whether "
-            "the model is lawful and fair is for people to decide."
-        )
+        name = "And " if "family" in run else "Name a column with data.segment; "
+        fair = "whether the model is lawful and fair is for people to decide."
+        said.append(f"Claims about groups of customers: none was looked at. {name}{fair}")
     if "trees" in run:
         said.append(
             f"Cases where {guest} must not learn the columns of {host}: trees give it a coarse copy of them."
