@@ -77,6 +77,12 @@ def test_the_score_by_month_is_that_of_the_measured_rows() -> None:
         expected = score_stability(joint[bank.split == "train"], joint[bank.month == row["month"]])
         assert row["score"] == pytest.approx(expected["index"], abs=1e-9)
     assert "months" not in theirs.facts
+    half_measured, _, _ = train(
+        job(QUICK + "disclosure: {scores: exact, metrics: [train]}"), dated(BANK), INSURER
+    )
+    told = [row.get("score") for row in half_measured.facts["months"]]
+    assert told[:2] == pytest.approx([row["score"] for row in ours.facts["months"]][:2], abs=1e-9)
+    assert told[2] is None
     unmeasured, _, _ = train(job(QUICK + "disclosure: {metrics: [test]}"), dated(BANK), INSURER)
     assert all("score" not in row for row in unmeasured.facts["months"])
 
