@@ -54,12 +54,17 @@ def test_a_training_on_a_cluster_that_loses_a_worker_leaves_the_model_of_threads
 
 
 def test_what_is_worth_its_journey_is_sent_and_what_is_not_stays() -> None:
-    n, one = (1 << 127) - 1, from_ints([1] * 600, 32)
-    exponents = np.ones((600, 128), np.uint8)
-    for rows, sent in ((80, 0), (600, 4)):
+    n, one = (1 << 127) - 1, from_ints([1] * 1100, 32)
+    exponents = np.ones((1100, 128), np.uint8)
+    for rows, sent in ((500, 0), (1100, 4)):
         there = Threaded()
         Spread(there, Gmp()).fixed_base_powers(3, exponents[:rows], n, one[:rows])
         assert there.sent == sent
+
+
+def test_rows_that_are_sooner_computed_than_sent_stay() -> None:
+    assert len(chunks(100_000, 4e-6, 592, 8)) == 1  # a sum by bin of ten columns
+    assert len(chunks(100_000, 34e-6, 1152, 8)) == 28  # an encryption: as many as 4 MB hold
 
 
 @given(st.integers(0, 10**7), st.floats(1e-7, 1e-2), st.integers(1, 10_000), st.integers(1, 500))

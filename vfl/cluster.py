@@ -17,6 +17,9 @@ WORTH = 20e-3
 """Seconds of a core's work below which a chunk is not worth its journey: dearer than that are scheduling,
 pickling and the network together."""
 
+JOURNEY = 1e-8
+"""Seconds that a byte takes to a worker or back, by Dask; Ray takes half of that."""
+
 MOST_BYTES = 4 << 20
 """Bytes of the longest chunk."""
 
@@ -40,11 +43,17 @@ class Cluster(Protocol):
         ...
 
 
-def chunks(rows: int, seconds: float, width: int, slots: int, worth: float = WORTH) -> list[slice]:
-    """Cut rows that take so many seconds and bytes each; one slice, or none, is not worth sending."""
-    least = max(1, round(worth / seconds))
+def chunks(
+    rows: int, seconds: float, width: int, slots: int, worth: float = WORTH, fewest: int = 1
+) -> list[slice]:
+    """Cut rows that take so many seconds and bytes each; one slice, or none, is not worth sending.
+
+    Rows that take less than twice as long to compute as to send stay.  `fewest`: rows of a chunk below
+    which each takes longer.
+    """
+    least = max(fewest, round(worth / seconds))
     pieces = max(min(rows // least, CHUNKS * slots), -(-rows * width // MOST_BYTES))
-    if rows < 2 * least:
+    if rows < 2 * least or seconds < 2 * width * JOURNEY * worth / WORTH:
         pieces = 1
     cuts = [rows * i // pieces for i in range(pieces + 1)] if rows else []
     return [slice(first, end) for first, end in itertools.pairwise(cuts)]

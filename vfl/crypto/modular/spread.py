@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from vfl.cluster import WORTH, Cluster, chunks
 from vfl.crypto.modular.choice import best
 from vfl.crypto.modular.gmp import Gmp
+from vfl.crypto.modular.kernels import FEW
 from vfl.crypto.modular.pairs import Pairs
 from vfl.crypto.modular.residues import Residues
 from vfl.crypto.modular.seam import Integers, Modular
@@ -83,7 +84,7 @@ class Spread:
     def fixed_base_powers(self, base: int, exponents: Residues, n: int, factors: Pairs) -> Pairs:
         """Return factor_i base^(e_i)."""
         rows, size = exponents.shape
-        cuts = self._cut(rows, BIT * 8 * max(size, 1), size + factors.shape[1])
+        cuts = self._cut(rows, BIT * 8 * max(size, 1), size + 2 * factors.shape[1], FEW)
         if len(cuts) < 2:
             return self._here.fixed_base_powers(base, exponents, n, factors)
         name = "fixed_base_powers"
@@ -133,8 +134,8 @@ class Spread:
             return self._here.crt_decrypt(c, p, q)
         return self._rows(methodcaller("crt_decrypt", c[s], p, q) for s in cuts)
 
-    def _cut(self, rows: int, seconds: float, width: int) -> list[slice]:
-        return chunks(rows, seconds, width, self._cluster.slots, self._worth)
+    def _cut(self, rows: int, seconds: float, width: int, fewest: int = 1) -> list[slice]:
+        return chunks(rows, seconds, width, self._cluster.slots, self._worth, fewest)
 
     def _rows(self, calls: Any) -> NDArray[np.uint8]:
         return np.concatenate(self._map(calls))
