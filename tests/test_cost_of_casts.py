@@ -15,7 +15,7 @@ from program_runs import BANK, INSURER, run_of
 from parties.config.job import Job
 from parties.cost.estimate import cost, expected_degrees, shape_of
 from parties.cost.phases import phases
-from parties.cost.shape import Columns, Regression, Shape
+from parties.cost.shape import Columns, Forest, Regression, Shape
 from parties.cost.work import Rates
 from parties.inspection import described
 from parties.programs import arbiter, host
@@ -83,3 +83,13 @@ def test_more_hosts_take_higher_degrees_and_more_turns() -> None:
     both = replace(single, hosts=single.hosts * 2)
     trips = [cost(shape, Rates()).trips for shape in (single, both)]
     assert trips == [2 + 3 + 2 + 1 + 2 * 5, 2 + 8 + 4 + 1 + 2 * 6]
+    # default_credit without an arbiter, 17,975 rows and 11 gradients: 84.5 by the audit logs
+    large = replace(single, rows=17_975, model=Regression((2,) * 11, crossed=True))
+    assert cost(large, Rates()).trips == 2 + 3 + 1 + 1 + 11 * (5 + 2)
+
+
+def test_trees_take_a_turn_less_a_level_where_the_guest_decrypts() -> None:
+    # german, 15 trees of depth 4: 167.5 and 106.5 by the audit logs
+    shape = Shape(700, 625, 625, Columns(10, 10), (Columns(10, 10),), Forest(15, 4))
+    alone = replace(shape, model=Forest(15, 4, guest_decrypts=True))
+    assert [cost(s, Rates()).trips for s in (shape, alone)] == pytest.approx([167.5, 106.5], rel=0.02)

@@ -65,7 +65,7 @@ class Cost:
     @property
     def trips(self) -> float:
         """Times that somebody waits for an answer over the link."""
-        return sum(phase.trips for phase in self.phases)
+        return sum(phase.trips + phase.waits for phase in self.phases)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -83,7 +83,7 @@ class Cost:
                     "seconds_apart": phase.apart(self.rates, self.link),
                     "bytes": phase.sent,
                     "ciphertexts": phase.ciphertexts,
-                    "round_trips": phase.trips,
+                    "round_trips": phase.trips + phase.waits,
                 }
                 for phase in self.phases
             },

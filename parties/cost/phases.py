@@ -37,6 +37,7 @@ from parties.cost.shape import Columns, CrossValidation, Forest, Regression, Sha
 from parties.cost.work import Rates, Work
 from psi.digests import width
 from vfl.features.correlation import Layout
+from vfl.linear.residuals import blocks_of
 
 NOTHING = Work()
 
@@ -51,6 +52,10 @@ SLOPE_DEGREE = 10
 
 SMALLER = 1 / 3
 """Share of a level's rows that are in the smaller children: half at most, a third on credit data."""
+
+
+ASKED = 2 / 3
+"""Share of levels after which hosts are asked for the sides of rows, on credit data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,8 @@ class Phase:
     """Bytes on the busiest direction of the busiest link."""
     trips: float = 0.0
     """Times that somebody waits for an answer over the link."""
+    waits: float = 0.0
+    """Such times while other blocks of rows are worked on: felt where the line is far and work is quick."""
     ciphertexts: float = 0.0
     """Ciphertexts that travel."""
     pipelined: bool = False
@@ -88,7 +95,7 @@ class Phase:
         """Return the seconds with a machine of these rates for every party."""
         guest, arbiter = self.guest.seconds(rates), self.arbiter.seconds(rates)
         slowest = max((host.seconds(rates) for host in self.hosts), default=0.0)
-        travel = self.widest / link.bytes_per_second
+        travel = max(self.widest / link.bytes_per_second, self.waits * link.round_trip)
         work = max(guest, slowest, travel) if self.pipelined else guest + slowest + travel
         return work + arbiter + self.trips * link.round_trip
 
@@ -213,6 +220,7 @@ def regression(shape: Shape, model: Regression) -> Phase:
         sent=float((moved + sums) * shape.ciphertext),
         widest=float(powers * shape.ciphertext),
         trips=1 + (4 + hosts) * gradients,
+        waits=hosts * _waits(shape) * gradients,
         ciphertexts=moved + sums,
         pipelined=True,
     )
@@ -237,6 +245,7 @@ def crossed(shape: Shape, model: Regression) -> Phase:
         sent=sent,
         widest=float(max(powers, residuals + shares) * shape.ciphertext),
         trips=1 + 5 * gradients,
+        waits=_waits(shape) * gradients,
         ciphertexts=powers + residuals + shares + sums,
         pipelined=True,
     )
@@ -311,6 +320,11 @@ def _fitting(shape: Shape, model: Regression, place: int) -> Work:
     return work + _own_gradient(shape, columns, shape.gradient(columns)).times(gradients)
 
 
+def _waits(shape: Shape) -> int:
+    """Return the round trips of a gradient beyond the first: two blocks of rows are on the way at a time."""
+    return (len(blocks_of(shape.rows)) + 1) // 2 - 1
+
+
 def _encrypted(count: float, batch: float) -> Work:
     return Work(few=count) if batch < BATCH else Work(encrypt=count)
 
@@ -340,7 +354,7 @@ def trees(shape: Shape, model: Forest) -> Phase:
         arbiter.times(model.trees),
         sent=model.trees * sent,
         widest=model.trees * n * shape.ciphertext,
-        trips=model.trees * 4 * model.depth,
+        trips=1 + model.trees * model.depth * ((1 if model.guest_decrypts else 2) + ASKED),
         ciphertexts=model.trees * copies,
     )
 

@@ -136,7 +136,7 @@ def compared(job_path: Path, out: Path, rates: Rates, *, apart: bool) -> Iterato
     yield Line("ciphertexts, thousands", sum(p.ciphertexts for p in everything) / 1e3, _sealed(out) / 1e3)
     logs = {path.parent.name: lines_of(path, report["run"]) for path in out.glob("*/state/*/audit.jsonl")}
     hops = max(replayed(logs, delay=0.0, rate=math.inf).hops.values())
-    yield Line("round trips", sum(p.trips for p in everything), hops / 2)
+    yield Line("round trips", sum(p.trips + p.waits for p in everything), hops / 2)
 
 
 def _sealed(out: Path) -> int:
