@@ -18,8 +18,9 @@ from tree_runs import TREE_CODES, TREES
 
 from parties.programs.lasting import Recorded
 from vfl.arbitration import Quota
-from vfl.linear import crossed, logistic, residuals
+from vfl.linear import crossed, generalised, logistic, residuals
 from vfl.linear.columns import Columns
+from vfl.linear.family import POISSON, Target
 from vfl.trees import boosting, opening
 from vfl.trees.histogram import Layout
 from vfl.wire.flow import Peer, Role
@@ -157,6 +158,40 @@ def two_hosts() -> Roles:
     return {"guest": guest, "host1": first, "host2": second, "arbiter": arbiter}
 
 
+def amounts() -> Roles:
+    """Two gradients of a Poisson regression."""
+    target = Target(np.arange(ROWS) % 3.0, np.ones(ROWS), np.zeros(ROWS))
+
+    def guest(journal: Journal) -> Role[Any]:
+        own = np.column_stack([np.ones(ROWS), X[:ROWS, :2]])
+        return generalised.guest(
+            Columns(own, np.array([0.0, 1.0, 1.0]), np.zeros(3), variance=1.0),
+            target,
+            CROSSED_RULES,
+            family=POISSON,
+            key=KEY,
+            rng=Recorded(journal),
+            hosts=(HOST,),
+            arbiter=ARBITER,
+            report=lambda *_: None,
+            steps=journal,
+        )
+
+    def host(journal: Journal) -> Role[Any]:
+        return generalised.host(
+            Columns(X[:ROWS, 2:], np.ones(3), np.zeros(3), variance=1.0),
+            CROSSED_RULES,
+            family=POISSON,
+            key=KEY,
+            rng=Recorded(journal),
+            guest=GUEST,
+            arbiter=ARBITER,
+            steps=journal,
+        )
+
+    return {"guest": guest, "host": host, "arbiter": regression()["arbiter"]}
+
+
 def halves(results: dict[str, Any]) -> list[Any]:
     """Return what all data parties end with, bit for bit."""
     fits = [result for result in results.values() if isinstance(result, logistic.Fit)]
@@ -168,7 +203,7 @@ def halves(results: dict[str, Any]) -> list[Any]:
 
 @pytest.mark.parametrize(
     ("model", "victim"),
-    [(model, party) for model in (trees, regression, alone, two_hosts) for party in model()],
+    [(model, party) for model in (trees, regression, alone, two_hosts, amounts) for party in model()],
 )
 def test_a_party_that_dies_ends_with_the_model_it_would_have_had(
     model: Callable[[], Roles], victim: str, tmp_path: Path
