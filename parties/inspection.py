@@ -7,7 +7,7 @@ closed gate or a policy, SecurityError for a certificate that is not the pinned 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from vfl.linear.family import FAMILIES, Target
 from vfl.table.ids import CleanIds, IdRules, normalised
 from vfl.table.read import check_columns
 from vfl.table.table import Categorical, Column, Table
+from vfl.table.texts import Ids
 
 if TYPE_CHECKING:
     from vfl.wire.certificates import Identity
@@ -60,7 +61,17 @@ def training_rows(table: Table) -> NDArray[np.bool_]:
     return np.asarray(table.split == "train", np.bool_)
 
 
-def clean_ids(job: Job, table: Table) -> CleanIds:
+class Listed(Protocol):
+    """What has ids: a table, or a batch."""
+
+    @property
+    def ids(self) -> Ids: ...
+
+    @property
+    def source(self) -> str: ...
+
+
+def clean_ids(job: Job, table: Listed) -> CleanIds:
     """Return a table's ids as the job compares them; what it refuses is a DataError."""
     rules = IdRules(**job.alignment.model_dump(exclude={"min_intersection", "max_ids"}))
     clean, most = normalised(table.ids, rules, table.source), job.alignment.max_ids

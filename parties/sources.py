@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from parties.config.data import Data, DatabaseAccess
 from vfl.errors import ConfigError
 from vfl.table.files import TableFile
-from vfl.table.read import read_table, write_scores
+from vfl.table.read import read_table, write_frames
 from vfl.table.table import Numeric, Table
 
 if TYPE_CHECKING:
@@ -56,15 +57,20 @@ def batch_source(data: Data) -> Path | TableFile | None:
     return data.score
 
 
-def keep_scores(frame: pd.DataFrame, run: str, data: Data, path: Path | None, default: Path) -> Path | None:
-    """Put scores into the file `path`, or where the party's file says, or into the file `default`.
+def keep_scores(
+    frames: Iterable[pd.DataFrame], run: str, data: Data, path: Path | None, default: Path
+) -> Path | None:
+    """Put scores, part by part, into the file `path`, or where the party's file says, or into `default`.
 
     Returns the file, None for a table of a database.
     """
     if path is None and data.database and data.database.scores:
+        import pandas as pd
+
+        frame = pd.concat(frames, ignore_index=True)  # all or none of it goes in
         database_of(data.database).append(data.database.scores, frame.assign(run=run))
         return None
-    write_scores(path or default, frame)
+    write_frames(path or default, frames)
     return path or default
 
 

@@ -141,7 +141,7 @@ def test_scores_are_appended_to_a_table(folder: Path, url: str) -> None:
     section = data(folder, url, scores="scores", score="select id, age from customers")
     scores = pd.DataFrame({"id": ["0003", "0012"], "pd": [0.25, 0.5], "points": [512, 480]})
     for run in ("one", "two"):
-        assert keep_scores(scores, run, section, None, folder / "scores.parquet") is None
+        assert keep_scores([scores], run, section, None, folder / "scores.parquet") is None
     kept = database_of(section.database).query("select * from scores", "id").table.to_pandas()
     expected = pd.concat([scores.assign(run="one"), scores.assign(run="two")])
     pd.testing.assert_frame_equal(

@@ -13,6 +13,7 @@ from program_runs import BANK, CUSTOMERS, INSURER, by_id, changed, job, run_of, 
 from sklearn.linear_model import LogisticRegression
 
 from parties.programs import host
+from parties.programs.batch import Batch
 from parties.programs.files import publish
 from parties.programs.guest import scoring_batch
 from parties.programs.model import Half, columns_of
@@ -244,7 +245,8 @@ def test_a_straight_line_for_a_sigmoid_is_calibrated_and_its_bias_told() -> None
 def test_a_batch_is_scored_by_both_halves(shown: Any, tmp_path: Path) -> None:
     ours, theirs, _ = shown
     publish(tmp_path, {"model.json": theirs.half.as_json()})
-    common, others, logit = score(Half.load(written(tmp_path, ours.half)), tmp_path)["bank"]
+    scored = score(Half.load(written(tmp_path, ours.half)), tmp_path)["bank"]
+    common, others, logit = scored.common, scored.others, scored.logit
     expected = dict(
         zip(by_id(BANK).ids, ours.half.logit(by_id(BANK)) + theirs.half.logit(by_id(INSURER)), strict=True)
     )
@@ -278,7 +280,7 @@ def score(half: Half, folder: Path) -> dict[str, Any]:
     agreed = job(SHOWN)
     bank, insurer = (run_of(agreed, name, task="score") for name in ("bank", "insurer"))
     roles = {
-        "bank": scoring_batch(bank, BANK, half),
+        "bank": scoring_batch(bank, Batch.of(BANK, half.levels), half),
         "insurer": host.scoring_batch(insurer, INSURER, folder / "model.json"),
     }
     return run_in_memory(roles).results

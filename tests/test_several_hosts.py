@@ -84,10 +84,10 @@ def test_a_batch_to_score_is_matched_with_all_hosts_and_the_others_are_kept_apar
     hosts: Callable[..., Any] = match_host
     roles = {name: hosts(runs[name], TABLES[name], 1) for name in ("insurer", "lender")}
     results = run_in_memory({"bank": match_guest(runs["bank"], BANK, 1), **roles}).results
-    common, others = results["bank"]
-    assert set(common.ids) == COMMON
-    assert set(others.ids) == set(BANK.ids) - COMMON
-    assert list(results["lender"].ids) == list(results["insurer"].ids) == list(common.ids)
+    common, others = (list(BANK.ids[rows]) for rows in results["bank"])
+    assert set(common) == COMMON
+    assert set(others) == set(BANK.ids) - COMMON
+    assert all(list(TABLES[name].ids[results[name]]) == common for name in roles)
 
 
 def test_which_host_serves_is_told_by_the_only_file_there_is_or_else_by_its_option(tmp_path: Path) -> None:

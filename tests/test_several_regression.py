@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from parties.config.job import Job, JobParty
 from parties.config.party import Identity
 from parties.programs import arbiter, guest, host
+from parties.programs.batch import Batch
 from parties.programs.files import publish
 from parties.programs.model import Half, columns_of
 from parties.programs.run import Run
@@ -120,11 +121,12 @@ def test_a_batch_is_scored_by_all_three(trained: Any) -> None:
     rules = Job.load(folder / "job.yaml")
     of = runs(rules, folder, "score")
     half = Half.load(folder / "bank" / "model.json")
-    roles = {"bank": guest.scoring_batch(of["bank"], BANK, half)}
+    roles = {"bank": guest.scoring_batch(of["bank"], Batch.of(BANK, half.levels), half)}
     hosts = {
         name: host.scoring_batch(of[name], TABLES[name], folder / name / "model.json") for name in rules.hosts
     }
-    common, _, logit = run_in_memory(roles | hosts).results["bank"]
+    scored = run_in_memory(roles | hosts).results["bank"]
+    common, logit = scored.common, scored.logit
     x, _ = pooled(told)
     parts = {
         name: x[name] @ np.array(list(told.results[name].half.weights.values()))[name == "bank" :]

@@ -13,6 +13,7 @@ from program_runs import BANK, CUSTOMERS, INSURER, by_id, changed, job, run_of, 
 
 from parties.config.job import JobParty
 from parties.programs import arbiter
+from parties.programs.batch import Batch
 from parties.programs.files import publish
 from parties.programs.limits import check_leaves
 from parties.programs.model import columns_of
@@ -139,7 +140,8 @@ def test_a_batch_is_scored_by_both_halves_of_the_trees(grown: Any, tmp_path: Pat
     ours, theirs, _ = grown
     publish(tmp_path, {"guest.json": ours.half.as_json(), "model.json": theirs.half.as_json()})
     half = TreeHalf.load(tmp_path / "guest.json", GuestTrees)
-    common, others, logit = score(half, tmp_path)["bank"]
+    scored = score(half, tmp_path)["bank"]
+    common, others, logit = scored.common, scored.others, scored.logit
     expected = dict(zip(by_id(BANK).ids, logits(half.trees.trees, codes(ours, theirs)), strict=True))
     assert set(others.ids) == set(BANK.ids) - set(expected)
     np.testing.assert_allclose(logit, [expected[customer] for customer in common.ids], atol=1e-12)
@@ -159,7 +161,7 @@ def score(half: Any, folder: Path) -> dict[str, Any]:
     agreed = job(TREES, OPEN)
     bank, insurer = (run_of(agreed, name, task="score") for name in ("bank", "insurer"))
     roles = {
-        "bank": batches.guest(bank, BANK, half),
+        "bank": batches.guest(bank, Batch.of(BANK, half.levels), half),
         "insurer": batches.host(insurer, INSURER, folder / "model.json"),
     }
     return run_in_memory(roles).results
@@ -379,14 +381,15 @@ def test_two_hosts_grow_and_score_trees(arbiters: tuple[str, ...], tmp_path: Pat
     batch = {name: run_of(agreed, name, task="score") for name in tables}
     scored = run_in_memory(
         {
-            "bank": batches.guest(batch["bank"], BANK, ours.half),
+            "bank": batches.guest(batch["bank"], Batch.of(BANK, ours.half.levels), ours.half),
             **{
                 name: batches.host(batch[name], tables[name], tmp_path / name / "model.json")
                 for name in ("insurer", "lender")
             },
         }
     )
-    common, _, logit = scored.results["bank"]
+    of_bank = scored.results["bank"]
+    common, logit = BANK.take(of_bank.common.rows), of_bank.logit
     test = common.split == "test"
     found = evaluate(common.label[test], sigmoid(logit[test]))
     assert ours.facts["splits"]["test"]["joint"] == pytest.approx(found)

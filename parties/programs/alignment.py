@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import psi.ecdh
 import psi.several
 from parties.config.job import Job
-from parties.inspection import clean_ids, training_rows
+from parties.inspection import Listed, clean_ids, training_rows
 from parties.programs.run import Run, as_it_is
 from vfl.errors import DataError
 from vfl.features import split
@@ -42,7 +42,8 @@ class Common:
 
 async def align_guest(run: Run, table: Table) -> Common:
     """Find the common customers, and tell the hosts which of them train."""
-    common, _ = await match_guest(run, table, run.job.alignment.min_intersection)
+    rows, _ = await match_guest(run, table, run.job.alignment.min_intersection)
+    common = table.take(rows)
     train = training_rows(common)
     if not train.any():
         raise DataError(table.source, "no common customer is in the split train", "see data.split")
@@ -52,7 +53,7 @@ async def align_guest(run: Run, table: Table) -> Common:
 
 async def align_host(run: Run, table: Table) -> Common:
     """Find the common customers, and learn which of them train."""
-    common = await match_host(run, table, run.job.alignment.min_intersection)
+    common = table.take(await match_host(run, table, run.job.alignment.min_intersection))
     train = await run.step("split", lambda: split.host(len(common), guest=run.guest), as_it_is, as_it_is)
     return Common(common, train)
 
@@ -63,19 +64,23 @@ def measured_rows(job: Job, train: Mask) -> Mask:
     return (train & ("train" in splits)) | (~train & ("test" in splits))
 
 
-async def match_guest(run: Run, table: Table, minimum: int) -> tuple[Table, Table]:
-    """Return the rows of the common customers in the agreed order, and those of the others."""
-    ids, rows = cleaned(run.job, table)
-    common = await run.step("alignment", lambda: _found_by_guest(run, ids, minimum), as_it_is, as_it_is)
-    others = np.setdiff1d(np.arange(len(rows)), common)
-    return rows.take(common), rows.take(others)
+async def match_guest(run: Run, table: Listed, minimum: int) -> tuple[Rows, Rows]:
+    """Return which rows are of common customers, in the agreed order, and which of others."""
+    clean = clean_ids(run.job, table)
+    ids = clean.ids
+    found = await run.step("alignment", lambda: _found_by_guest(run, ids, minimum), as_it_is, as_it_is)
+    is_other = np.ones(len(clean), np.bool_)
+    is_other[found] = False
+    return clean.rows[found], clean.rows[is_other]
 
 
-async def match_host(run: Run, table: Table, minimum: int) -> Table:
-    """Return the rows of the common customers in the agreed order."""
-    ids, rows = cleaned(run.job, table)
-    common = await run.step("alignment", lambda: _found_by_host(run, ids, minimum), as_it_is, as_it_is)
-    return rows.take(common)
+async def match_host(run: Run, table: Listed, minimum: int) -> Rows:
+    """Return which rows are of common customers, in the agreed order."""
+    clean = clean_ids(run.job, table)
+    ids = clean.ids
+    found = await run.step("alignment", lambda: _found_by_host(run, ids, minimum), as_it_is, as_it_is)
+    rows: Rows = clean.rows[found]
+    return rows
 
 
 async def _found_by_guest(run: Run, ids: Ids, minimum: int) -> Rows:

@@ -15,16 +15,16 @@ from parties.contract.mandate import Mandate
 from parties.inspection import clean_ids, training_rows
 from parties.programs import lasting
 from parties.programs.alignment import match_guest
+from parties.programs.batch import Batch, Matched, Scored, Told
 from parties.programs.consent import agreed_session, publish_results
 from parties.programs.earlier import Earlier
 from parties.programs.effort import Effort
 from parties.programs.links import Contacts
 from parties.programs.masking import hosts_logits
-from parties.programs.model import Half, unseen
+from parties.programs.model import Half
 from parties.programs.points import card_facts
 from parties.programs.run import Run, load_kernels
-from parties.programs.scores import check_reasons, frame_of, score_columns
-from parties.programs.stability import batch_stability
+from parties.programs.scores import check_reasons, id_frames, score_frames
 from parties.programs.trees import batches, warm
 from parties.programs.trees_model import TreeHalf
 from parties.progress import Progress
@@ -32,7 +32,7 @@ from parties.sources import batch_source, check_sink, keep_scores, read_training
 from parties.tracking import check_tracking, track
 from vfl.errors import VflError
 from vfl.linear import halves
-from vfl.table.read import check_columns, write_scores
+from vfl.table.read import check_columns, write_frames
 from vfl.table.table import Table
 from vfl.trees.model import GuestTrees
 from vfl.wire.flow import Role
@@ -138,10 +138,9 @@ def score(
     check_reasons(party, half)
     Mandate(job, party, run="", task="score").check_model(half.run)
     check_sink(party.data, output)
-    batch = input or batch_source(party.data)
-    table = half.read(batch, party.data.id, party.data.types) if batch else read_training(party.data)
-    half.check(table)
-    clean_ids(job, table)
+    data = party.data
+    batch = Batch.for_model(half.levels, data, input or batch_source(data), lambda: read_training(data))
+    clean_ids(job, batch)
     contacts = Contacts.load(job, party)
     load_kernels(party, ids=True)
     absent = tuple(name for name in job.optional if name in half.absent)
@@ -149,21 +148,20 @@ def score(
     Mandate(job, party, run.id, "score").own_document()
     session = agreed_session(run, _met(contacts, run))
     progress.phase("scoring")
-    common, others, logit = session.run(_scoring(run, table, half))
+    scored = session.run(_scoring(run, batch, half))
     session.close()
-    scores = frame_of(score_columns(run, half, common, logit)).sort_values("id", ignore_index=True)
-    target = keep_scores(scores, run.id, party.data, output, out / "scores.parquet")
+    frames = score_frames(run, half, scored.common, scored.logit)
+    target = keep_scores(frames, run.id, party.data, output, out / "scores.parquet")
     unmatched = (target or out / "scores").with_name("unmatched.csv")
-    write_scores(unmatched, frame_of({"id": sorted(others.ids)}))
+    write_frames(unmatched, id_frames(scored.others))
     database = party.data.database
     facts: dict[str, Any] = {
         "model": half.run,
         "scores": str(target or (database and database.scores)),
-        "scored": len(common),
-        "unmatched": len(others),
+        "scored": len(scored.common),
+        "unmatched": len(scored.others),
+        **scored.stability,
     }
-    if isinstance(half, Half):
-        facts |= batch_stability(run, common, half)
     books = run.books(session, effort)
     files = {"score-ledger.json": run.ledger(session), "score.json": books | facts}
     publish_results(session, out, files, written=(target, unmatched) if target else (unmatched,))
@@ -176,21 +174,23 @@ def _loaded(job: Job, path: Path) -> Half | TreeHalf[GuestTrees]:
     return Half.load(path, job.model.kind)
 
 
-def _scoring(run: Run, table: Table, half: Half | TreeHalf[GuestTrees]) -> Role[tuple[Table, Table, Vector]]:
+def _scoring(run: Run, batch: Batch, half: Half | TreeHalf[GuestTrees]) -> Role[Scored]:
     if isinstance(half, TreeHalf):
-        return batches.guest(run, table, half)
-    return scoring_batch(run, table, half)
+        return batches.guest(run, batch, half)
+    return scoring_batch(run, batch, half)
 
 
-async def scoring_batch(run: Run, table: Table, half: Half) -> tuple[Table, Table, Vector]:
-    """Return the common customers' rows, the others', and the logits of the joint model."""
+async def scoring_batch(run: Run, batch: Batch, half: Half) -> Scored:
+    """Return the common customers, the others, and the logits of the joint model."""
     for host in run.hosts:
         await halves.guest(half.run, host=host)
-    common, others = await match_guest(run, table, 1)
-    for warning in unseen(half.levels, common):
-        run.warn(warning)
-    theirs = half.unit * await hosts_logits(run, len(common))
-    return common, others, half.calibrated(half.logit(common) + theirs)
+    rows, others = await match_guest(run, batch, 1)
+    common, told = Matched(batch, rows), Told(run, half, half.levels)
+    own = common.numbers(lambda table: told.counted(table, half.logit(table)))
+    told.warn(batch.source)
+    theirs = await hosts_logits(run, len(common))
+    logit = half.calibrated(own + half.unit * theirs)
+    return Scored(common, Matched(batch, others), logit, told.stability())
 
 
 def _met(contacts: Contacts, run: Run) -> dict[str, Link]:

@@ -15,6 +15,7 @@ from parties.contract.mandate import Mandate
 from parties.inspection import clean_ids
 from parties.online.answering import answering
 from parties.programs.alignment import align_host, match_host, measured_rows
+from parties.programs.batch import Batch, Matched, Told
 from parties.programs.consent import publish_results
 from parties.programs.effort import Effort
 from parties.programs.errors import host_errors
@@ -30,7 +31,7 @@ from parties.programs.run import Run, as_it_is
 from parties.programs.serving import Service
 from parties.programs.serving import serve as serve_runs
 from parties.programs.signs import Inputs, host_fitted
-from parties.programs.stability import batch_stability, held_out_stability, monthly, population_of
+from parties.programs.stability import held_out_stability, monthly, population_of
 from parties.programs.stored import stored
 from parties.programs.trees import batches
 from parties.programs.trees import host as trees
@@ -192,11 +193,9 @@ async def scoring_batch(run: Run, table: Table, model: Path) -> dict[str, Any]:
     await halves.host(half.run if half else None, guest=run.guest)
     assert half is not None and run.party.data is not None
     data = run.party.data
-    if (batch := batch_source(data)) is not None:
-        table = half.read(batch, data.id, data.types)
-    half.check(table)
-    common = await match_host(run, table, 1)
-    for warning in unseen(half.levels, common):
-        run.warn(warning)
-    await send_logits(run, half.logit(common) / half.unit)
-    return {"model": half.run, "scored": len(common)} | batch_stability(run, common, half)
+    batch = Batch.for_model(half.levels, data, batch_source(data), lambda: table)
+    common, told = Matched(batch, await match_host(run, batch, 1)), Told(run, half, half.levels)
+    logit = common.numbers(lambda part: told.counted(part, half.logit(part)))
+    told.warn(batch.source)
+    await send_logits(run, logit / half.unit)
+    return {"model": half.run, "scored": len(common)} | told.stability()

@@ -180,18 +180,30 @@ def levels_in(training: Table, features: Features | None = None) -> dict[str, tu
 
 def unseen(levels: Levels, table: Table) -> list[str]:
     """Return a warning for each level that no training row had: it counts as average."""
-    warnings = []
+    return unseen_warnings(table.source, unseen_in(levels, table))
+
+
+def unseen_in(levels: Levels, table: Table) -> dict[str, dict[str, int]]:
+    """Return by column the levels that no training row had, and how many rows have each."""
+    found: dict[str, dict[str, int]] = {}
     for name, known in levels.items():
         if known is None:
             continue
         values = table.columns[name].values
         shown, rows = np.unique(values[values != None].astype(str), return_counts=True)  # noqa: E711
-        new = [(str(v), int(k)) for v, k in zip(shown, rows, strict=True) if str(v) not in known]
-        for level, count in new[:MOST_LEVELS]:
+        found[name] = {str(v): int(k) for v, k in zip(shown, rows, strict=True) if str(v) not in known}
+    return found
+
+
+def unseen_warnings(source: str, found: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return a warning for each of these levels."""
+    warnings = []
+    for name, levels in found.items():
+        for level, count in sorted(levels.items())[:MOST_LEVELS]:
             lines = f"{count} rows have it" if count > 1 else "one row has it"
-            warnings.append(f"{table.source}: {name}: the model does not know the level {level!r}; {lines}")
-        if len(new) > MOST_LEVELS:
-            warnings.append(f"{table.source}: {name}: and {len(new) - MOST_LEVELS} more levels")
+            warnings.append(f"{source}: {name}: the model does not know the level {level!r}; {lines}")
+        if len(levels) > MOST_LEVELS:
+            warnings.append(f"{source}: {name}: and {len(levels) - MOST_LEVELS} more levels")
     return warnings
 
 

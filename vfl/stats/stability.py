@@ -67,9 +67,18 @@ class Population:
 
     def stability(self, columns: Mapping[str, Values]) -> dict[str, float]:
         """Return the index of each column from the training rows to these; nothing for no rows."""
-        found = _counted(self.bins, columns)
+        return self.moved(self.counted(columns))
+
+    def counted(self, columns: Mapping[str, Values]) -> dict[str, NDArray[np.int64]]:
+        """Return how many of these rows each bin has, by column; counts of several tables add up."""
+        return _counted(self.bins, columns)
+
+    def moved(self, counts: Mapping[str, NDArray[np.int64]]) -> dict[str, float]:
+        """Return the index of each column from the training rows to rows that were counted."""
         return {
-            name: population_stability(self.rows[name], after) for name, after in found.items() if after.any()
+            name: population_stability(self.rows[name], after)
+            for name, after in counts.items()
+            if after.any()
         }
 
     def as_json(self) -> dict[str, Any]:

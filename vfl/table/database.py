@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vfl.errors import ConfigError, DataError
-from vfl.table.files import check_names
+from vfl.table.files import ROWS, TableFile, check_names, cut
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +54,11 @@ class QueryResult:
     def cells(self, names: Sequence[str]) -> dict[str, Any]:
         """Return these columns with the types that the database gave them."""
         return {name: self.table.column(name) for name in names}
+
+    def parts(self, names: Sequence[str]) -> Iterator[TableFile]:
+        """Yield some rows each, in order, with these columns."""
+        columns = self.table.select(list(names))
+        return cut(self, (columns.slice(start, ROWS) for start in range(0, len(columns), ROWS)))
 
     def place(self, row: int) -> str:
         """Return database: row n by id."""

@@ -7,7 +7,8 @@ every cell is read as text, and an empty one, quoted or not, is a blank.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,14 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from vfl.errors import ConfigError, DataError
+
+ROWS = 1 << 17
+"""Rows of a part of a Parquet file."""
+
+BLOCK = 16 << 20
+"""Bytes of a part of a CSV file."""
+
+_PARSE = pyarrow.csv.ParseOptions(newlines_in_values=True)
 
 
 class TableFile(Protocol):
@@ -32,9 +41,52 @@ class TableFile(Protocol):
         """Return these columns as Arrow chunked arrays."""
         ...
 
+    def parts(self, names: Sequence[str]) -> Iterator[TableFile]:
+        """Yield files of some rows each, in order, that hold these columns."""
+        ...
+
     def place(self, row: int) -> str:
         """Name the place of a row (from 0) as an operator can find it."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some rows of a file, from one on; places are the file's."""
+
+    whole: TableFile
+    start: int
+    table: Any
+
+    @property
+    def source(self) -> str:
+        """The file's name."""
+        return self.whole.source
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names, those that were not asked for included."""
+        return self.whole.names
+
+    def cells(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return these columns."""
+        return {name: self.table.column(name) for name in names}
+
+    def parts(self, names: Sequence[str]) -> Iterator[TableFile]:
+        """Yield itself."""
+        yield self
+
+    def place(self, row: int) -> str:
+        """Name the place of a row of this part."""
+        return self.whole.place(self.start + row)
+
+
+def cut(whole: TableFile, tables: Iterable[Any]) -> Iterator[TableFile]:
+    """Yield the parts of a file that are these Arrow tables."""
+    start = 0
+    for table in tables:
+        yield Part(whole, start, table)
+        start += len(table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +103,36 @@ class CsvFile:
 
     def cells(self, names: Sequence[str]) -> dict[str, Any]:
         """Return these columns as texts."""
-        convert = pyarrow.csv.ConvertOptions(
-            include_columns=list(names),
-            column_types={name: pa.string() for name in names},
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=True,
-        )
-        parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+        with self._named():
+            table = pyarrow.csv.read_csv(self.path, parse_options=_PARSE, convert_options=_as_texts(names))
+        self._check_end(table)
+        return dict(zip(names, table.columns, strict=True))
+
+    def parts(self, names: Sequence[str]) -> Iterator[TableFile]:
+        """Yield files of some rows each, in order, with these columns as texts."""
+        return cut(self, self._tables(names))
+
+    def _tables(self, names: Sequence[str]) -> Iterator[Any]:
+        table = pa.table({name: [] for name in names})
+        with self._named():
+            read = pyarrow.csv.ReadOptions(block_size=BLOCK)
+            reader = pyarrow.csv.open_csv(self.path, read, _PARSE, _as_texts(names))
+            for batch in reader:
+                table = pa.Table.from_batches([batch])
+                yield table
+        self._check_end(table)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
         try:
-            table = pyarrow.csv.read_csv(self.path, parse_options=parse, convert_options=convert)
+            yield
         except pa.ArrowInvalid:
             raise self._fault() or DataError(self.path.name, "cannot be read as CSV") from None
+
+    def _check_end(self, table: Any) -> None:
         # A quote that is never closed makes one cell of all that follows it.
         if len(table) and any("\n" in (cell.as_py() or "") for cell in _last(table)) and self._fault():
             raise DataError(self.path.name, "a quoted cell never ends", 'look for a lone " and double it')
-        return dict(zip(names, table.columns, strict=True))
 
     def place(self, row: int) -> str:
         """Return file:line of a row, counting line breaks inside cells and empty lines."""
@@ -121,6 +187,18 @@ class ParquetFile:
             raise DataError(self.path.name, "is damaged", "write the file again") from None
         return {name: table.column(name) for name in names}
 
+    def parts(self, names: Sequence[str]) -> Iterator[TableFile]:
+        """Yield files of some rows each, in order, with these columns."""
+        return cut(self, self._tables(names))
+
+    def _tables(self, names: Sequence[str]) -> Iterator[Any]:
+        try:
+            with pyarrow.parquet.ParquetFile(self.path) as file:
+                for batch in file.iter_batches(ROWS, columns=list(names)):
+                    yield pa.Table.from_batches([batch])
+        except (pa.ArrowInvalid, OSError):
+            raise DataError(self.path.name, "is damaged", "write the file again") from None
+
     def place(self, row: int) -> str:
         """Return file: row n."""
         return f"{self.path.name}: row {row + 1}"
@@ -171,6 +249,16 @@ def _parquet_names(path: Path) -> list[str]:
     except (pa.ArrowInvalid, OSError):
         raise DataError(path.name, "is not a Parquet file", "write it again, or use .csv") from None
     return [name for name in names if not name.startswith("__index_level_")]  # pandas' row labels
+
+
+def _as_texts(names: Sequence[str]) -> Any:
+    return pyarrow.csv.ConvertOptions(
+        include_columns=list(names),
+        column_types={name: pa.string() for name in names},
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=True,
+    )
 
 
 def _last(table: Any) -> list[Any]:

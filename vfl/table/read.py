@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet
 
 from vfl.errors import ConfigError, DataError
 from vfl.table import cells
@@ -101,14 +102,20 @@ def check_columns(table: Table, *, constant: bool = True) -> None:
 
 
 def write_scores(path: str | Path, frame: pd.DataFrame) -> None:
-    """Write scores as CSV or Parquet, whole or not at all; the first column holds ids, as text.
+    """Write scores as CSV or Parquet, whole or not at all; the first column holds ids, as text."""
+    write_frames(path, [frame])
 
-    The file is readable by its owner only, and written beside its place before it is moved there.
+
+def write_frames(path: str | Path, frames: Iterable[pd.DataFrame]) -> None:
+    """Write tables with the same columns into one CSV or Parquet, whole or not at all.
+
+    The first column holds ids, as text.  The file is readable by its owner only, and written beside its
+    place before it is moved there.
     """
     path = Path(path)
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise ConfigError(str(path), f"unknown kind of table {path.suffix!r}", "use .csv or .parquet")
-    frame = frame.astype({frame.columns[0]: str})
+    texts = (frame.astype({frame.columns[0]: str}) for frame in frames)
     try:
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
@@ -116,14 +123,30 @@ def write_scores(path: str | Path, frame: pd.DataFrame) -> None:
     try:
         with os.fdopen(handle, "wb") as out:
             if path.suffix.lower() == ".csv":
-                frame.to_csv(out, index=False)
+                for number, frame in enumerate(texts):
+                    frame.to_csv(out, index=False, header=not number)
             else:
-                frame.to_parquet(out, index=False)
+                _write_parquet(out, texts)
             out.flush()
             os.fsync(out.fileno())
         Path(part).replace(path)
     finally:
         Path(part).unlink(missing_ok=True)
+
+
+def _write_parquet(out: BinaryIO, frames: Iterable[pd.DataFrame]) -> None:
+    """Write one row group a table; a column of objects holds texts, even where the first table has none."""
+    writer = None
+    try:
+        for frame in frames:
+            found = pa.Schema.from_pandas(frame, preserve_index=False)
+            kinds = [pa.field(f.name, pa.string() if pa.types.is_null(f.type) else f.type) for f in found]
+            schema = writer.schema if writer else pa.schema(kinds, found.metadata)
+            writer = writer or pyarrow.parquet.ParquetWriter(out, schema)
+            writer.write_table(pa.Table.from_pandas(frame, schema, preserve_index=False))
+    finally:
+        if writer:
+            writer.close()
 
 
 def _features(

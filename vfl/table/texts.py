@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 PART = 1 << 16
@@ -58,6 +59,11 @@ class Texts:
     def tolist(self) -> list[str | None]:
         """Return the texts as Python has them."""
         found: list[str | None] = self._cells.to_pylist()
+        return found
+
+    def order(self) -> NDArray[np.int64]:
+        """Return the order of the texts, by code points."""
+        found: NDArray[np.int64] = pc.sort_indices(self._cells).to_numpy().astype(np.int64)
         return found
 
 

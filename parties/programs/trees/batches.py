@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parties.programs.alignment import match_guest, match_host
-from parties.programs.model import unseen
+from parties.programs.batch import Batch, Matched, Scored, Told
 from parties.programs.run import Run
 from parties.programs.trees_model import TreeHalf
 from parties.sources import batch_source
@@ -21,15 +21,16 @@ from vfl.trees.model import GuestTrees, HostTrees
 Vector = NDArray[np.float64]
 
 
-async def guest(run: Run, table: Table, half: TreeHalf[GuestTrees]) -> tuple[Table, Table, Vector]:
-    """Return the common customers' rows, the others', and the logits of the joint trees."""
+async def guest(run: Run, batch: Batch, half: TreeHalf[GuestTrees]) -> Scored:
+    """Return the common customers, the others, and the logits of the joint trees."""
     for host in run.hosts:
         await halves.guest(half.run, host=host)
-    common, others = await match_guest(run, table, 1)
-    for warning in unseen(half.levels, common):
-        run.warn(warning)
-    logit = await scoring.guest(half.trees.trees, half.codes(common), hosts=run.hosts)
-    return common, others, half.trees.start + logit
+    rows, others = await match_guest(run, batch, 1)
+    common, told = Matched(batch, rows), Told(run, None, half.levels)
+    codes = common.numbers(lambda part: told.counted(part, half.codes(part)))
+    told.warn(batch.source)
+    logit = await scoring.guest(half.trees.trees, codes, hosts=run.hosts)
+    return Scored(common, Matched(batch, others), half.trees.start + logit, {})
 
 
 async def host(run: Run, table: Table, model: Path) -> dict[str, Any]:
@@ -39,11 +40,9 @@ async def host(run: Run, table: Table, model: Path) -> dict[str, Any]:
     await halves.host(half.run if half else None, guest=run.guest)
     assert half is not None and run.party.data is not None
     data = run.party.data
-    if (batch := batch_source(data)) is not None:
-        table = half.read(batch, data.id, data.types)
-    half.check(table)
-    common = await match_host(run, table, 1)
-    for warning in unseen(half.levels, common):
-        run.warn(warning)
-    await scoring.host(half.trees.trees, half.codes(common), guest=run.guest)
+    batch = Batch.for_model(half.levels, data, batch_source(data), lambda: table)
+    common, told = Matched(batch, await match_host(run, batch, 1)), Told(run, None, half.levels)
+    codes = common.numbers(lambda part: told.counted(part, half.codes(part)))
+    told.warn(batch.source)
+    await scoring.host(half.trees.trees, codes, guest=run.guest)
     return {"model": half.run, "scored": len(common)}

@@ -43,7 +43,7 @@ def pooled_table(case: Tables) -> tuple[dict[str, Values], NDArray[np.int8], NDA
         table = read_training(Data.model_validate(case.data(party)))
         clean = normalised(table.ids, IdRules(**case.alignment), table.source)
         tables.append(table.take(clean.rows))
-        ids.append(clean.ids)
+        ids.append(np.asarray(clean.ids))
     common = reduce(np.intersect1d, ids)
     joined = [
         table.take(np.intersect1d(own, common, return_indices=True)[1])

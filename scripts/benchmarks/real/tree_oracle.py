@@ -51,7 +51,7 @@ class Pooled:
     def read(cls, case: Forest) -> Pooled:
         """Join a case's tables, and bin their columns by the training rows."""
         tables = [read_training(Data.model_validate(case.data(party))) for party in case.institutions]
-        ids = [table.ids for table in tables]
+        ids = [np.asarray(table.ids) for table in tables]
         common = reduce(np.intersect1d, ids)
         orders = [np.argsort(own) for own in ids]
         places = [
