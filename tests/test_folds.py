@@ -98,6 +98,11 @@ def test_the_guest_learns_one_number_of_each_fold_and_the_host_which_penalty(val
     assert any("280 times at most" in line for line in learning(agreed)["the host"])
 
 
+def test_bins_of_few_rows_are_warned_of(validated_run: Any) -> None:
+    warnings = validated_run[0].facts["warnings"]
+    assert any("13 bins have their weights of evidence from 334 training rows" in text for text in warnings)
+
+
 def test_the_report_draws_the_losses_and_says_which_penalty_was_chosen(validated_run: Any) -> None:
     page = render(validated_run[0].facts, [], {})
     assert "Log-loss of held-out rows by penalty" in page

@@ -96,11 +96,17 @@ async def _path(run: Run, private: PrivateKey, quotas: list[Quota], guests: Shap
 
 async def _fits(run: Run, private: PrivateKey, quotas: list[Quota]) -> None:
     """Decrypt for one fit, or for as many as it takes until all signs are right."""
-    again, number = True, 0
-    while again:
+    drops, number = run.job.features.selection.drops, 0
+    rough = drops
+    while True:
         number += 1
         steps = Part(run.steps, f"fit {number}")
         await logistic.arbiter(private, quotas, guest=run.guest, hosts=run.hosts, steps=steps)
-        again = run.job.features.selection.drops and await run.step(
+        if not drops:
+            return
+        again = await run.step(
             f"signs {number}", lambda: signs.arbiter(guest=run.guest, hosts=run.hosts), as_it_is, as_it_is
         )
+        if not again and not rough:
+            return
+        rough = again

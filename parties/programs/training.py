@@ -21,7 +21,7 @@ from parties.programs.features import (
     without,
 )
 from parties.programs.fitting import Keys, guest_fits, guest_keys
-from parties.programs.folds import guest_path
+from parties.programs.folds import guest_path, warn_of_bins
 from parties.programs.limits import check_events
 from parties.programs.masking import hosts_logits
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
@@ -162,6 +162,7 @@ async def _fit(
     inputs = Inputs(names, own[common.train], penalty, start)
     fits = await guest_fits(run, common, inputs.columns(run.gradient_bits), keys)
     if cv:
+        warn_of_bins(run, common, features)
         path = await guest_path(run, fits, common, inputs, y)
         facts["cross_validation"] = path.facts
         inputs = inputs.part(slice(None), path.chosen.C, path.chosen.start)
