@@ -45,7 +45,7 @@ def bank(kind: str) -> Table:
     weight = rng.integers(1, 4, n).astype(np.float64)
     if kind == "gamma":
         return replace(plain, outcome=np.exp(7 + u) * rng.gamma(2 * weight) / (2 * weight), weight=weight)
-    return replace(plain, outcome=2e4 * (1 + u) + 9e3 * rng.normal(size=n), weight=weight)
+    return replace(plain, outcome=9e7 + 2e4 * u + 9e3 * rng.normal(size=n), weight=weight)
 
 
 def rules(kind: str) -> Any:

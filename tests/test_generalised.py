@@ -56,6 +56,15 @@ def test_a_regression_together_equals_the_pooled_one(name: str, hosts: int) -> N
     np.testing.assert_allclose(joint, pooled(name, data) / unit, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_guests_own_fit_is_that_of_its_table(name: str) -> None:
+    data = Outcomes.of(name, 0, ROWS)
+    wanted = pooled(name, data)
+    np.testing.assert_allclose(fitted(FAMILIES[name], data.x, data.target, 1.0), wanted, rtol=1e-6)
+    level = FAMILIES[name].level(data.target)
+    assert FAMILIES[name].residual(data.target, level).sum() == pytest.approx(0.0, abs=1e-6 * level.max())
+
+
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
 def test_a_residual_is_the_slope_of_half_the_deviance(family: Family) -> None:
     rng = np.random.default_rng(1)

@@ -34,28 +34,31 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Both:
-    """Both models as the guest holds them: weights, in a unit, of its own columns, the intercept first."""
+    """Both models as the guest holds them: weights of its own columns, the intercept first.
+
+    `unit`: what hosts' parts are divided by.
+    """
 
     names: tuple[str, ...]
     own: NDArray[np.float64]
     fit: Fit
+    joint: Vector
     alone: Vector
     unit: float
 
     @property
     def weights(self) -> dict[str, float]:
         """The guest's half of the joint model."""
-        return dict(zip(self.names, (self.unit * self.fit.coefficients).tolist(), strict=True))
+        return dict(zip(self.names, self.joint.tolist(), strict=True))
 
     @property
     def facts(self) -> dict[str, Any]:
         """What run.json says of the fit."""
-        alone = (self.unit * self.alone).tolist()
         return {
             "iterations": self.fit.gradients,
             "converged": self.fit.converged,
             "coefficients": self.weights,
-            "guest_only_coefficients": dict(zip(self.names, alone, strict=True)),
+            "guest_only_coefficients": dict(zip(self.names, self.alone.tolist(), strict=True)),
         }
 
 
@@ -147,7 +150,9 @@ async def _fit(run: Run, common: Common, features: Features, target: Target, key
     assert run.family
     x, strength = features.transform(columns_of(common.table)), run.job.regression.C
     told = await told_units(run, Units.of(run.family, target))
-    scaled = replace(target, y=target.y / told.scale, offset=target.offset / told.scale)
+    # Outcomes far from 0, such as years, would make an intercept that no logit has.
+    centre = 0.0 if run.family.is_log else float((target.y - target.offset).mean())
+    scaled = replace(target, y=target.y / told.scale, offset=(target.offset + centre) / told.scale)
     start = fitted(run.family, x[common.train], scaled, strength)
     own = np.column_stack([np.ones(len(x)), x])
     penalty = np.concatenate([[0.0], np.full(x.shape[1], 1 / strength)])
@@ -156,7 +161,10 @@ async def _fit(run: Run, common: Common, features: Features, target: Target, key
     fit = await fits.descend(columns, scaled, run.fit_rules, "fit 1")
     if not fit.converged:
         run.warn(f"the fit did not converge within model.max_iter: {fit.gradients} gradients")
-    return Both(("intercept", *features.names), own, fit, start, told.scale)
+    shift = np.zeros(own.shape[1])
+    shift[0] = centre
+    joint, alone = told.scale * fit.coefficients + shift, told.scale * start + shift
+    return Both(("intercept", *features.names), own, fit, joint, alone, told.scale)
 
 
 async def _measured(run: Run, common: Common, known: Target, both: Both) -> Predicted:
@@ -166,6 +174,6 @@ async def _measured(run: Run, common: Common, known: Target, both: Both) -> Pred
     theirs = np.empty(0)
     if rows.any():
         theirs = await hosts_logits(run, int(rows.sum()))
-    joint = both.unit * (both.own[rows] @ both.fit.coefficients + theirs)
-    predictors = {"joint": joint, "guest_only": both.unit * (both.own[rows] @ both.alone)}
+    joint = both.own[rows] @ both.joint + both.unit * theirs
+    predictors = {"joint": joint, "guest_only": both.own[rows] @ both.alone}
     return Predicted(run.family, known.take(rows), common.train[rows], predictors)
