@@ -24,7 +24,10 @@ from vfl.linear.logistic import LOOSER
 from vfl.linear.sigmoid import Polynomial, approximation_for
 
 HOST_RANGE = -2.0, 2.0
-"""Logits of one host's columns: what WOE columns of credit data span; those of several hosts add up."""
+"""Logits of one host's columns: what WOE columns of credit data span; those of several hosts add up.
+
+A guess: of two hosts four trainings took 0.6 to 1.5 times the sum of degrees that it leads to.
+"""
 
 GUEST_RANGE = -5.0, 1.0
 """Logits of the guest's, the intercept among them."""
