@@ -16,6 +16,7 @@ from sklearn.metrics import d2_tweedie_score, mean_tweedie_deviance
 
 from parties.exports.halves import described, exported
 from parties.programs import arbiter, guest, host
+from parties.programs.batch import Batch
 from parties.programs.files import publish
 from parties.programs.model import Half, columns_of
 from parties.programs.outcomes import training
@@ -136,11 +137,11 @@ def test_a_batch_gets_the_pooled_predictions(trained: Any, tmp_path: Path) -> No
     of = {name: run_of(agreed, name, task="score") for name in ("bank", "insurer")}
     half = Half.load(tmp_path / "bank" / "model.json", agreed.regression.kind)
     roles = {
-        "bank": guest.scoring_batch(of["bank"], table, half),
+        "bank": guest.scoring_batch(of["bank"], Batch.of(table, half.levels), half),
         "insurer": host.scoring_batch(of["insurer"], INSURER, tmp_path / "insurer" / "model.json"),
     }
-    common, _, predictor = run_in_memory(roles).results["bank"]
-    scores = score_columns(of["bank"], half, common, predictor)
+    scored = run_in_memory(roles).results["bank"]
+    scores = score_columns(of["bank"], half, scored.common, scored.logit)
     assert list(scores) == ["id", "prediction"]
     order = np.argsort(scores["id"])
     np.testing.assert_array_equal(scores["id"][order], rows.ids)
