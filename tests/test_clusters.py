@@ -22,6 +22,7 @@ from parties.clusters.choice import LIBRARIES, cluster
 from parties.clusters.mapped import computed, lost, mapped
 from parties.config.party import Party
 from parties.config.resources import Compute
+from parties.doctor.machine import machine
 from vfl import __version__
 from vfl.cluster import MOST_BYTES, chunks
 from vfl.crypto.modular import Gmp, Spread, from_ints
@@ -101,6 +102,13 @@ def test_a_cluster_whose_library_is_missing_is_refused(monkeypatch: pytest.Monke
     with pytest.raises(ConfigError) as refusal:
         cluster(Compute(backend="ray", address="localhost:1"))
     assert refusal.value.hint == "pip install 'vfl[ray]'"
+
+
+def test_the_doctor_tells_of_a_cluster_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LIBRARIES, "dask", "no_such_library")
+    *others, found = machine(Compute(processes=1, backend="dask", address="tcp://localhost:1"))
+    assert (found.subject, found.verdict, found.code) == ("cluster", "fail", 2)
+    assert "cluster" not in {other.subject for other in others}
 
 
 PARTY = """\
