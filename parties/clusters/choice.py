@@ -6,10 +6,12 @@ import functools
 import importlib.util
 import os
 
+from parties.clusters.mapped import there
 from parties.config.resources import Compute
 from psi.group import Group
 from psi.group import Spread as SpreadGroup
 from psi.group import best as best_group
+from vfl import __version__
 from vfl.cluster import Cluster
 from vfl.crypto.modular import Modular, Spread, best
 from vfl.errors import ConfigError, VflError
@@ -52,13 +54,14 @@ def cluster(compute: Compute) -> Cluster | None:
         raise ConfigError("compute.backend", what, f"pip install 'vfl[{extra}]'")
     try:
         reached = _reached(compute)
-        reached.map(_there, [()])
+        reached.map(there, [()])
     except VflError:
         raise
     except Exception as error:  # libraries of many authors are behind it
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         what = f"no cluster at {compute.address}: {said}"
-        raise ConfigError("compute.address", what, "start it, or see its address and certificates") from None
+        hint = f"start it, with vfl {__version__} on every worker; or see its address and certificates"
+        raise ConfigError("compute.address", what, hint) from None
     return reached
 
 
@@ -70,7 +73,3 @@ def _reached(compute: Compute) -> Cluster:
     from parties.clusters.ray import Ray
 
     return Ray(compute)
-
-
-def _there() -> None:
-    """What a worker of the right version can do."""

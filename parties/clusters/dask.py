@@ -10,8 +10,9 @@ from distributed import Client, KilledWorker
 from distributed.security import Security
 from joblib import Parallel, parallel_config
 
-from parties.clusters.mapped import lost, mapped
+from parties.clusters.mapped import computed, lost, mapped, there
 from parties.config.resources import Compute
+from vfl import __version__
 
 T = TypeVar("T")
 
@@ -57,4 +58,7 @@ class Dask:
                 tls_client_cert=str(compute.certificate),
                 tls_client_key=str(compute.key),
             )
-        return Client(compute.address, security=security, timeout=CONNECT, set_as_default=False)
+        client = Client(compute.address, security=security, timeout=CONNECT, set_as_default=False)
+        # Every worker is asked: Dask waits for ever for a chunk whose worker cannot load this library.
+        mapped(lambda _: client.run(computed, __version__, (there, ())).values(), there, [()])
+        return client

@@ -56,3 +56,7 @@ def computed(version: str, chunk: Chunk) -> tuple[str, Any]:
     """Return, at a worker, its version, and the result unless the party's is another."""
     work, arguments = chunk
     return __version__, work(*arguments) if version == __version__ else None
+
+
+def there() -> None:
+    """What every worker can do that has this library."""
