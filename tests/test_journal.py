@@ -59,6 +59,19 @@ def test_a_role_that_is_run_again_sends_what_it_had_sent_and_goes_on_from_there(
     assert list(found.stored("host", 0)) == [b"before", b"sent", b"new"]
 
 
+def test_what_was_stored_is_counted_and_what_was_about_to_be_is_not(tmp_path: Path) -> None:
+    journal = new(tmp_path)
+    journal.keep("host", b"one")
+    journal.keep("arbiter", b"one")
+    journal.checkpoint("step", {"done": 1})
+    journal.keep("host", b"two")
+    journal.settle()
+    journal.keep("host", b"its line is in the audit log, and the power fails")
+    journal._writer.end()
+    found = Journal.open(journal.path, SECRET, os.urandom)
+    assert found.stored_counts() == {"host": 2, "arbiter": 1}
+
+
 def test_draws_are_made_again_if_a_message_may_have_told_of_them(tmp_path: Path) -> None:
     journal = new(tmp_path)
     first = [journal.draw(lambda: os.urandom(8)) for _ in range(3)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import secrets
 import signal
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
+from audited import assert_audited
 from program_runs import BANK, CUSTOMERS, INSURER, changed, job, run_of, train
 
 from parties.cli.application import application
@@ -310,19 +310,6 @@ def test_a_column_that_says_nothing_in_the_training_rows_is_refused(values: Any,
     assert refusal.value.hint == "add to `drop`"
 
 
-def assert_audited(site: Site, name: str) -> None:
-    """Expect a line for each message of the ledger, although the run was cut off in between."""
-    ledger = json.loads((site.folder / name / "ledger.json").read_text(encoding="utf-8"))
-    run = json.loads((site.folder / name / "run.json").read_text(encoding="utf-8"))["run"]
-    log = (site.folder / "state" / name / "audit.jsonl").read_text(encoding="utf-8")
-    lines = [line for line in map(json.loads, log.splitlines()) if line.get("run") == run]
-    assert "run resumed" in {line["event"] for line in lines}
-    sent = [(line["to"], line["kind"], line["numbers"]) for line in lines if line["event"] == "sent"]
-    for entry in ledger:
-        numbers = [told for to, kind, told in sent if (to, kind) == (entry["to"], entry["message"])]
-        assert (len(numbers), sum(numbers)) == (entry["messages"], entry["plain_numbers"]), entry
-
-
 def test_servers_survive_failed_runs_and_a_lost_host_hangs_nobody(site: Site) -> None:
     trustee, insurer = site.serve("trustee"), site.serve("insurer")
     good = (site.folder / "bank.csv").read_text()
@@ -368,7 +355,7 @@ def test_servers_survive_failed_runs_and_a_lost_host_hangs_nobody(site: Site) ->
     assert trustee.returncode == 0
     assert vfl("audit", "verify", str(site.folder / "state")) == 0
     for name in NAMES:
-        assert_audited(site, name)
+        assert_audited(site.folder, name)
     assert not any("Traceback" in site.log(name) for name in NAMES)
     until(lambda: not site.left_over(), 20)
 

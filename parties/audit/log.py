@@ -10,7 +10,7 @@
     key rotated         party, certificate: the one that will sign, for which the old one vouches
     key taken up        party, certificate: the new key's first line, and the end of the old one
     run begun           run, task, job, contract, role
-    run resumed         the same, of a run that was cut off
+    run resumed         the same, of a run that was cut off; stored: {peer: how many messages to it there are}
     approval checked    run, party, approval, expires, runs
     sent                run, to, kind, bytes, sha256, numbers, bits, sealed
     received            run, from, kind, bytes, sha256
@@ -23,7 +23,8 @@ they are the decryptions.  No line holds a value of anybody's table, a name of i
 or a ciphertext.  The hash of a message of few bits gives these to whoever tries them all, so the log
 is for its owner alone (mode 0600), who knew them before.
 
-What is sent again after a run was cut off has one line, what is received again one each time.
+What is sent again after a run was cut off has one line, what is received again one each time.  A line of a
+message to a peer beyond the `stored` of the next "run resumed" is of one that never left.
 A line is on its way to the disk before its message leaves, and is surely there when a run ends.
 """
 

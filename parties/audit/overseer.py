@@ -17,8 +17,8 @@ from vfl.wire.message import Message
 class Overseer:
     """The witness of one run's session."""
 
-    def __init__(self, mandate: Mandate, log: AuditLog, *, resumed: bool = False) -> None:
-        """Begin the run's part of the log, or go on with it."""
+    def __init__(self, mandate: Mandate, log: AuditLog, stored: Mapping[str, int] | None = None) -> None:
+        """Begin the run's part of the log, or go on with it after so many `stored` messages to each peer."""
         self._mandate = mandate
         self._log = log
         self._counts = {"sent": 0, "received": 0}
@@ -26,7 +26,11 @@ class Overseer:
         about = {"task": mandate.task, "job": job.job, "contract": job.contract_hash()}
         if mandate.absent:
             about |= {"absent": ", ".join(mandate.absent)}
-        self._note("run resumed" if resumed else "run begun", about | {"role": job.parties[party].role})
+        about["role"] = job.parties[party].role
+        if stored is None:
+            self._note("run begun", about)
+        else:
+            self._note("run resumed", about | {"stored": dict(stored)})
 
     def approved(self) -> None:
         """Note every approval that was checked."""

@@ -35,7 +35,8 @@ def agreed_session(
         if resumed:
             mandate.own_document()
         identity = load_identity(party.party, party.identity.key, party.identity.certificate)
-        overseer = Overseer(mandate, AuditLog.of(party, identity), resumed=resumed)
+        stored = lasting.journal.stored_counts() if resumed and lasting else None
+        overseer = Overseer(mandate, AuditLog.of(party, identity), stored)
     except Exception as error:
         for link in links.values():
             link.abort(public_reason(error), forbidden=forbidden(error))

@@ -173,6 +173,10 @@ class Journal:
         """Tell whether the next message to a peer was stored before the run was cut off."""
         return self.sent.get(peer, 0) < self._ends.get(peer, 0)
 
+    def stored_counts(self) -> dict[str, int]:
+        """Return how many messages to each peer have been stored."""
+        return dict(self._ends)
+
     def _store(self, peer: str, number: int, message: bytes, fresh: list[tuple[int, bytes]]) -> None:
         rows = [(n, self._sealed("draws", str(n), drawn)) for n, drawn in fresh]
         self._base.executemany("INSERT INTO draws VALUES (?, ?)", rows)
