@@ -53,7 +53,7 @@ def init(
         str, typer.Option("--id", metavar="COLUMN", help="The table's column of ids.")
     ] = "id",
     label: Annotated[
-        str, typer.Option("--label", metavar="COLUMN", help="A guest's column of outcomes.")
+        str, typer.Option("--label", metavar="COLUMN", help="A guest's column of labels.")
     ] = "label",
     split: Annotated[
         str | None, typer.Option("--split", metavar="COLUMN", help="A guest's column of train and test.")

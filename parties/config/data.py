@@ -43,8 +43,8 @@ class DatabaseAccess(Section):
     )
     scores: str | None = Field(
         default=None,
-        description="Table to which the guest's scores are appended (id, pd, points, run, and what "
-        "else the job asks for), in place of a file; it is made if it is missing.",
+        description="Table to which the guest's scores are appended (id, pd and points or prediction, run, "
+        "and what else the job asks for), in place of a file; it is made if it is missing.",
     )
 
 
@@ -59,7 +59,7 @@ class Data(Section):
     id: str = Field(default="id", description="Column with the customer's id, read as text.")
     label: str | None = Field(
         default=None,
-        description="Column with the outcome, 1 = bad and 0 = good. The guest's, and only the guest's.",
+        description="The guest's column of labels, 1 = bad and 0 = good, of model.kind logistic and trees.",
         examples=["label"],
     )
     outcome: str | None = Field(

@@ -84,8 +84,8 @@ class JobParty(Section):
     """One party of the job."""
 
     role: Role = Field(
-        description="What the party does. guest: holds the labels, and columns. host: holds columns. "
-        "arbiter: holds the decryption key and no data."
+        description="What the party does. guest: knows what is predicted, and holds columns. host: holds "
+        "columns. arbiter: holds the decryption key and no data."
     )
     certificate: Fingerprint | None = Field(
         default=None,

@@ -29,7 +29,7 @@ features:
   bins: 10
 
 model:
-  kind: logistic # logistic | trees, which have keys of their own
+  kind: logistic # | trees | linear | poisson | gamma: each has keys of its own
   C: 1.0
 
 scorecard: # 600 points at odds of 50 : 1, 20 points double them
