@@ -17,16 +17,13 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from parties.config.features import FeatureRules
 from parties.config.generalised import GeneralisedRules
+from parties.config.models import FoldRules, LogisticRules, ModelRules, TreeRules
 from parties.config.rules import (
     AlignmentRules,
     DisclosureRules,
     EncryptionRules,
-    FoldRules,
     GateRules,
-    LogisticRules,
-    ModelRules,
     ScorecardRules,
-    TreeRules,
 )
 from parties.config.schema import Section, validated
 from parties.config.yaml import dump, load

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from parties.config.job import Job
+from parties.config.models import TreeRules
 from parties.config.policy import PolicyRules
-from parties.config.rules import TreeRules
 from vfl.errors import ContractError
 
 

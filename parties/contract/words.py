@@ -9,7 +9,7 @@ from typing import Any
 
 from parties.config.generalised import GeneralisedRules
 from parties.config.job import Job
-from parties.config.rules import TreeRules
+from parties.config.models import TreeRules
 from vfl.gates import GATES
 
 WIDTH = 80

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parties.config.rules import FoldRules
+from parties.config.models import FoldRules
 from parties.inspection import clean_ids
 from parties.programs.alignment import Common
 from parties.programs.earlier import check_rank

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from parties.config.rules import TreeRules
+from parties.config.models import TreeRules
 from vfl.errors import DataError
 from vfl.gates import (
     FEW_EVENTS,

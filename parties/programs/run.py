@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from parties.clusters import choice
 from parties.config.job import Job
+from parties.config.models import LogisticRules
 from parties.config.party import Party
-from parties.config.rules import LogisticRules
 from parties.programs.earlier import Earlier
 from parties.programs.effort import Effort
 from parties.programs.memory import peak_memory

@@ -25,7 +25,7 @@ from grown_runs import BINS, Table, grow, opened, table
 from numpy.typing import NDArray
 from seeded import Seeded
 
-from parties.config.rules import TreeRules
+from parties.config.models import TreeRules
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts
 from vfl.errors import ProtocolError
