@@ -103,6 +103,26 @@ def _named(parties: dict[str, JobParty], role: Role) -> tuple[str, ...]:
     return tuple(sorted(name for name, party in parties.items() if party.role == role))
 
 
+def _check_bits(model: ModelRules | None, arbiters: int) -> None:
+    """Raise ValueError unless gradients can be told to so many bits."""
+    if not arbiters:
+        raise ValueError("gradient_bits needs an arbiter: it drops the other bits")
+    if isinstance(model, GeneralisedRules):
+        raise ValueError(f"gradient_bits: kind {model.kind} learns its gradients in full")
+    if isinstance(model, LogisticRules) and model.cv:
+        raise ValueError("gradient_bits: with model.cv sums differ in length from fit to fit")
+
+
+def _check_trees(disclosure: DisclosureRules) -> None:
+    """Raise ValueError where trees could not heed what is said."""
+    if disclosure.joined_coefficients:
+        raise ValueError("joined_coefficients: trees have none")
+    if disclosure.scores != "point":
+        raise ValueError("scores: trees round none: hosts tell sides of splits, and leaves are the guest's")
+    if not disclosure.woe_to_host:
+        raise ValueError("woe_to_host: trees have no weight of evidence that it could keep from hosts")
+
+
 def _check_errors(disclosure: DisclosureRules, model: ModelRules, hosts: int, arbiters: int) -> None:
     """Raise ValueError unless there can be standard errors."""
     if isinstance(model, TreeRules):
@@ -209,38 +229,25 @@ class Job(Section):
 
     @field_validator("disclosure")
     @classmethod
-    def _calibratable(cls, disclosure: DisclosureRules, info: ValidationInfo) -> DisclosureRules:
-        model = info.data.get("model")
+    def _tellable(cls, disclosure: DisclosureRules, info: ValidationInfo) -> DisclosureRules:
+        model, features, parties = (info.data.get(key) for key in ("model", "features", "parties"))
+        hosts, arbiters = _named(parties or {}, "host"), _named(parties or {}, "arbiter")
         taylor = isinstance(model, LogisticRules) and model.sigmoid == "taylor"
         if taylor and "train" not in disclosure.metrics:
             raise ValueError("metrics must hold train: model.sigmoid taylor is calibrated on those rows")
-        arbiter = _named(info.data.get("parties", {}), "arbiter")
-        if disclosure.gradient_bits is not None and not arbiter:
-            raise ValueError("gradient_bits needs an arbiter: it drops the other bits")
-        if isinstance(model, GeneralisedRules) and disclosure.gradient_bits is not None:
-            raise ValueError(f"gradient_bits: kind {model.kind} learns its gradients in full")
-        if disclosure.gradient_bits is not None and isinstance(model, LogisticRules) and model.cv:
-            raise ValueError("gradient_bits: with model.cv sums differ in length from fit to fit")
-        if isinstance(model, TreeRules) and disclosure.joined_coefficients:
-            raise ValueError("joined_coefficients: trees have none")
-        if isinstance(model, TreeRules) and disclosure.scores != "point":
-            raise ValueError(
-                "scores: trees round none: hosts tell sides of splits, and leaves are the guest's"
-            )
-        if isinstance(model, TreeRules) and not disclosure.woe_to_host:
-            raise ValueError("woe_to_host: trees have no weight of evidence that it could keep from hosts")
-        features = info.data.get("features")
+        if disclosure.gradient_bits is not None:
+            _check_bits(model, len(arbiters))
+        if isinstance(model, TreeRules):
+            _check_trees(disclosure)
         if features and features.need_events and not disclosure.woe_to_host:
             raise ValueError(f"woe_to_host must be true: a host does features.{features.need_events} itself")
         if disclosure.standard_errors and features and features.selection.drops:
             raise ValueError(
                 "standard_errors: they say too little where features.selection.sign drops columns"
             )
-        hosts = _named(info.data.get("parties", {}), "host")
         if disclosure.online and (not isinstance(model, LogisticRules) or len(hosts) > 1):
             raise ValueError("online: only a logistic regression of one host is scored online")
         if disclosure.standard_errors and model:
-            arbiters = _named(info.data.get("parties", {}), "arbiter")
             _check_errors(disclosure, model, len(hosts), len(arbiters))
         return disclosure
 
