@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from parties.config.job import Job
 from parties.config.party import Party
 from parties.contract.policy import check_policy
-from parties.programs.limits import check_leaves, check_outcomes
+from parties.programs.limits import check_leaves, check_outcomes, check_weights
 from parties.programs.model import levels_in
 from parties.programs.stored import read_batch
 from parties.sources import batch_source, read_training
@@ -136,6 +136,8 @@ def _splits(job: Job, table: Table, gates: Gates) -> Mapping[str, Mapping[str, f
         )
     if job.model.kind == "trees":
         check_leaves(gates, job.trees, len(counted))
+    elif len(counted):
+        check_weights(gates, table.source, table.take(np.flatnonzero(train)))
     return parts
 
 

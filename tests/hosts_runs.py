@@ -26,7 +26,11 @@ ONE_GRADIENT = logistic.Rules(1e-9, 1)
 
 
 def several_logistic_roles(
-    hosts: int = 3, y: NDArray[np.int8] = Y, *, rules: logistic.Rules = ONE_GRADIENT
+    hosts: int = 3,
+    y: NDArray[np.int8] = Y,
+    *,
+    rules: logistic.Rules = ONE_GRADIENT,
+    weight: NDArray[np.float64] | None = None,
 ) -> Roles:
     """A joint fit of an intercept and one column of the guest with one column of each host."""
     x = np.random.default_rng(7).normal(scale=0.4, size=(len(y), hosts + 1)).round(1)
@@ -43,6 +47,7 @@ def several_logistic_roles(
             hosts=peers,
             arbiter=ARBITER,
             report=lambda *_: None,
+            weight=weight,
         ),
         "arbiter": logistic.arbiter(PRIVATE, quotas, guest=GUEST, hosts=peers),
     }

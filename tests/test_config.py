@@ -297,12 +297,6 @@ def test_a_dumped_party_says_the_same_from_anywhere(tmp_path: Path) -> None:
             "report: {cutoff: 0.1}\npeers:",
             "party.yaml:6: report: only the guest has a report",
         ),
-        (
-            BANK,
-            "label: label",
-            "label: label, weight: w",
-            "party.yaml:3: data.weight: model.kind logistic takes no weights",
-        ),
         (INSURER, "listen: 0.0.0.0:7443\n", "", "party.yaml:6: peers.bank: bank cannot be reached"),
         (INSURER, "0.0.0.0:7443", "7443", "party.yaml:4: listen: must be text, is 7443"),
         (

@@ -8,6 +8,7 @@ from hostile import PRIVATE
 from hosts_runs import ROWS, A, Y, residuals_roles, several_logistic_roles
 from seeded import Seeded
 from sklearn.linear_model import LogisticRegression
+from test_views import differing, in_the_clear
 
 from vfl.arbitration import Quota
 from vfl.crypto.fixed_point import centred, decode
@@ -74,6 +75,33 @@ def test_eight_hosts_together_equal_the_pooled_fit() -> None:
     joint = np.concatenate([run.results[name].coefficients for name in names])
     assert all(run.results[name].converged for name in names)
     np.testing.assert_allclose(joint, [*pooled.intercept_, *pooled.coef_[0]], atol=1e-4)
+
+
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_rows_count_together_what_they_count_pooled(hosts: int) -> None:
+    weight = np.random.default_rng(4).choice([0.0, 0.3, 1.0, 5.0], len(Y))
+    weight /= weight.mean()
+    run = run_in_memory(several_logistic_roles(hosts, rules=RULES, weight=weight))
+    x = np.random.default_rng(7).normal(scale=0.4, size=(len(Y), hosts + 1)).round(1)
+    pooled = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12).fit(x, Y, sample_weight=weight)
+    names = ["guest", *(f"host{k + 1}" for k in range(hosts))]
+    joint = np.concatenate([run.results[name].coefficients for name in names])
+    assert all(run.results[name].converged for name in names)
+    np.testing.assert_allclose(joint, [*pooled.intercept_, *pooled.coef_[0]], atol=1e-4)
+
+
+def test_weights_leave_the_guest_in_sums_alone() -> None:
+    rules = logistic.Rules(1e-12, 3)
+    weight = np.random.default_rng(4).permutation(np.repeat([0.5, 1.5], len(Y) // 2))
+    views = [
+        in_the_clear(run_in_memory(several_logistic_roles(2, rules=rules, weight=w)).views["host2"])
+        for w in (weight, weight[::-1])
+    ]
+    later = {("LogitRange", "lo"), ("LogitRange", "hi"), ("Approximation", "before")}
+    later |= {("Approximation", "centre")}
+    depends = {("GradientProducts", "values"), ("Step", "coefficients"), ("Approximation", "degree")}
+    assert differing(*views) <= depends | later
+    assert {message for message, _ in differing(*views)} >= {"GradientProducts", "Step"}
 
 
 @pytest.mark.parametrize("hosts", [1, 3])

@@ -30,7 +30,7 @@ FEW_EVENTS = 20
 """Training rows of the rarer class below which few_events closes."""
 
 LARGE_SHARE = 0.1
-"""Share of one training row in all squared residuals of amounts above which few_events closes."""
+"""Share of one training row in all squared residuals above which few_events closes: amounts, weights."""
 
 FEW_HOST_COLUMNS = 3
 """Columns of a host below which few_host_columns closes."""
@@ -73,7 +73,8 @@ GATES: dict[str, str] = {
     "a host's of earlier runs included, or too few rows of a class for them: gradients could be solved for "
     "labels or logits, or tell labels by chance",
     "few_events": f"fewer than {FEW_EVENTS} training rows of a class; of amounts and counts, fewer that have "
-    f"another outcome than most, or one row with more than {LARGE_SHARE:.0%} of all squared residuals: "
+    f"another outcome than most; of these, and of weighted labels, one row with more than {LARGE_SHARE:.0%} "
+    "of all squared residuals: "
     "whoever learns a sum over them learns much",
     "few_host_columns": f"the host brings fewer than {FEW_HOST_COLUMNS} columns: "
     "its logit gives their values away",

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from parties.config.features import ColumnBins
 from parties.config.generalised import GeneralisedRules
 from parties.config.job import Job
+from parties.config.models import LogisticRules
 from parties.config.place import Place, beside_the_file
 from parties.config.schema import Section
 from parties.config.yaml import Document
@@ -76,8 +77,10 @@ class Data(Section):
         description="The guest's column with what each training row counts: numbers from 0. In trees besides "
         "scale_pos_weight, with it 1000 at most, in steps of 2^-24; hosts learn the largest, to a power of "
         "two: SlotSize says so, and bins and measures count every row once. In linear, poisson and gamma "
-        "such as the number of claims behind a mean, of any scale: ResidualScale depends on it. model.kind "
-        "logistic takes none.",
+        "such as the number of claims behind a mean, of any scale: ResidualScale depends on it. In logistic "
+        "such as what a sampled row stands for, of any scale: hosts meet none; bins, WOE, information values "
+        "and measures count every row once. It then takes an arbiter and not model.cv, sigmoid taylor, "
+        "gradient_bits or standard_errors.",
     )
     offset: str | None = Field(
         default=None,
@@ -166,17 +169,33 @@ def _check_outcome(data: Data, job: Job, document: Document) -> None:
         "segment": (not amounts, labels),
         "outcome": (amounts, others),
         "offset": (amounts, others),
-        "weight": (amounts or kind == "trees", f"trees, {others}"),
         "exposure": (kind == "poisson", "poisson"),
     }
     for key, (fits, kinds) in taken.items():
         if not fits and getattr(data, key) is not None:
-            what = f"model.kind {kind} takes no {'weights' if key == 'weight' else key}"
+            what = f"model.kind {kind} takes no {key}"
             hint = f"remove the key, and name the column under data.drop; or train with model.kind: {kinds}"
             raise document.error(("data", key), what, hint)
+    if data.weight is not None and isinstance(job.model, LogisticRules):
+        _check_weight(job, job.model, document)
     if data.offset is not None and data.exposure is not None:
         hint = "add the exposure's logarithm to the offset, and keep that"
         raise document.error(("data", "offset"), "data.exposure is an offset already", hint)
+
+
+def _check_weight(job: Job, model: LogisticRules, document: Document) -> None:
+    """Refuse weights beside what a logistic regression has of rows that count once alone."""
+    beside = {
+        "a job without an arbiter": not job.arbiter,
+        "model.cv": model.cv is not None,
+        "model.sigmoid taylor": model.sigmoid == "taylor",
+        "disclosure.gradient_bits": job.disclosure.gradient_bits is not None,
+        "disclosure.standard_errors": job.disclosure.standard_errors,
+    }
+    for what, is_there in beside.items():
+        if is_there:
+            hint = "remove the key, and name the column under data.drop; or agree on another job"
+            raise document.error(("data", "weight"), f"does not go with {what}", hint)
 
 
 def _check_bins(data: Data, job: Job, document: Document) -> None:

@@ -55,7 +55,10 @@ class LogisticRules(Section):
 
     kind: Literal["logistic"] = Field(default="logistic", description="Logistic regression.")
     C: float = Field(
-        default=1.0, gt=0, description="Inverse strength of the ridge penalty, as in scikit-learn."
+        default=1.0,
+        gt=0,
+        description="Inverse strength of the ridge penalty, as in scikit-learn; data.weight is divided by "
+        "its mean over the training rows.",
     )
     sigmoid: Literal["separable", "taylor"] = Field(
         default="separable",

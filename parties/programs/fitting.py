@@ -22,6 +22,7 @@ from vfl.linear.units import Units
 from vfl.steps import Part
 
 Labels = NDArray[np.int8]
+Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,13 @@ class GuestFits:
     shapes: list[Shape]
     quota: Quota | None
 
-    async def descend(self, columns: Columns, y: Labels | Target, rules: Rules, name: str) -> Fit:
-        """Fit the guest's coefficients; `name`: the descent's, of which no other in the run has the same."""
+    async def descend(
+        self, columns: Columns, y: Labels | Target, rules: Rules, name: str, weight: Vector | None = None
+    ) -> Fit:
+        """Fit the guest's coefficients; `name`: the descent's, of which no other in the run has the same.
+
+        `weight`: what rows with labels count, of mean 1; with an arbiter alone.
+        """
         run, steps = self.run, Part(self.run.steps, name)
         run.progress.phase("fitting", 1.0)
 
@@ -112,9 +118,10 @@ class GuestFits:
                 hosts=run.hosts,
                 arbiter=run.arbiter,
                 report=report,
+                weight=weight,
                 steps=steps,
             )
-        assert self.quota is not None
+        assert self.quota is not None and weight is None
         return await crossed.guest(
             columns,
             y,

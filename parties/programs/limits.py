@@ -71,10 +71,22 @@ def check_outcomes(gates: Gates, source: str, family: Family, target: Target) ->
     if (others := _others(y)) < FEW_EVENTS:
         what = f"fewer than {FEW_EVENTS} training rows have another outcome than most"
         gates.refuse("few_events", "outcomes", what, f"there are {others};")
+    _check_share(gates, "outcomes", squares, "cap large outcomes")
+
+
+def check_weights(gates: Gates, where: str, training: Table) -> None:
+    """Ask few_events of labels of which a few count so much that their residuals dominate all sums."""
+    y, weight = training.label, training.weight
+    if weight is not None:
+        assert y is not None
+        _check_share(gates, where, (weight * (np.average(y, weights=weight) - y)) ** 2, "cap large weights")
+
+
+def _check_share(gates: Gates, where: str, squares: NDArray[np.float64], mend: str) -> None:
     if squares.max() > LARGE_SHARE * squares.sum():
         share = float(squares.max() / squares.sum())
         what = f"a training row has more than {LARGE_SHARE:.0%} of the sum of all squared residuals"
-        gates.refuse("few_events", "outcomes", what, f"its share is {share:.0%}: cap large outcomes;")
+        gates.refuse("few_events", where, what, f"its share is {share:.0%}: {mend};")
 
 
 def check_outcome_spread(run: Run, y: NDArray[np.float64], columns: int) -> None:

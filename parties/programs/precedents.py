@@ -61,8 +61,7 @@ def _check_spread(run: Run, common: Common, columns: int) -> None:
     if training.outcome is not None:
         check_outcome_spread(run, training.outcome, columns)
         return
-    assert training.label is not None
-    check_spread(run, training.label, columns)
+    check_spread(run, training.counted, columns)
 
 
 def _check_bits(peer: Peer, shape: Shape, fraction: int) -> None:

@@ -95,15 +95,19 @@ async def guest_fitted(
     values: Mapping[str, float],
     theirs: Sequence[HostsColumn],
     source: str,
+    weight: Vector | None = None,
 ) -> Fitted:
-    """Fit the guest's half; `values`: information values of its columns, `theirs`: hosts' columns."""
+    """Fit the guest's half; `values`: information values of its columns, `theirs`: hosts' columns.
+
+    `weight`: what each row counts, of mean 1; without it each counts once.
+    """
     degrees, left, partners, number = list[int](), dict[str, str](), list[str](), 0
     drops = run.job.features.selection.drops
     rough = drops
     standing = [{c.number: c for c in theirs if c.host == host and c.kept} for host in run.hosts]
     while True:
         columns, number = inputs.columns(run.gradient_bits), number + 1
-        fit = await fits.descend(columns, y, _rules(run, degrees, rough), f"fit {number}")
+        fit = await fits.descend(columns, y, _rules(run, degrees, rough), f"fit {number}", weight)
         degrees += fit.degrees
         inputs = inputs.at(fit.coefficients)
         if not drops:

@@ -22,7 +22,7 @@ from parties.programs.features import (
 )
 from parties.programs.fitting import Keys, guest_fits, guest_keys
 from parties.programs.folds import guest_path, warn_of_bins
-from parties.programs.limits import check_events
+from parties.programs.limits import check_events, check_weights
 from parties.programs.masking import hosts_logits
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
 from parties.programs.overlap import guest_without_overlap
@@ -105,6 +105,7 @@ async def training(run: Run, table: Table) -> Trained:
     common = await align_guest(run, table)
     check_columns(common.training)
     check_events(run, common.training)
+    check_weights(run.gates, "labels", common.training)
     run.progress.phase("binning" if run.job.features.kind == "woe" else "standardising")
     features, facts = guest_features(run, common)
     await check_earlier(run, common)
@@ -153,11 +154,13 @@ async def _fit(
 ) -> Models:
     """Fit the guest's own model, and from there the joint one; note in `facts` what leaves it."""
     x = features.transform(columns_of(common.table))
-    y, cv = common.training.label, run.job.logistic.cv
+    y, weight, cv = common.training.label, common.training.weight, run.job.logistic.cv
     assert y is not None
+    if weight is not None:
+        weight = weight / weight.mean()
     own, names = np.column_stack([np.ones(len(x)), x]), ("intercept", *features.names)
     strength = cv.Cs[0] if cv else run.job.logistic.C
-    start = _alone(own[common.train], y, strength)
+    start = _alone(own[common.train], y, strength, weight)
     penalty = np.concatenate([[0.0], np.full(x.shape[1], 1 / strength)])
     inputs = Inputs(names, own[common.train], penalty, start)
     fits = await guest_fits(run, common, inputs.columns(run.gradient_bits), keys)
@@ -168,7 +171,7 @@ async def _fit(
         inputs = inputs.part(slice(None), path.chosen.C, path.chosen.start)
         start = _alone(own[common.train], y, path.chosen.C)
     values = facts.get("information_value", {}).get("guest", {})
-    fitted = await guest_fitted(run, fits, inputs, y, values, theirs, common.table.source)
+    fitted = await guest_fitted(run, fits, inputs, y, values, theirs, common.table.source, weight)
     if not fitted.fit.converged:
         run.warn(f"the fit did not converge within model.max_iter: {fitted.fit.gradients} gradients")
     selection = run.job.features.selection
@@ -181,10 +184,10 @@ async def _fit(
     return Models(features, x, fitted, dict(zip(names, start.tolist(), strict=True)), own @ start, errors)
 
 
-def _alone(own: Matrix, y: Labels, strength: float) -> Vector:
+def _alone(own: Matrix, y: Labels, strength: float, weight: Vector | None = None) -> Vector:
     """Return the weights of the guest's own model; own of shape (n, d), the first column ones."""
     fit = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-10, max_iter=500)
-    fit.fit(own[:, 1:], y)
+    fit.fit(own[:, 1:], y, sample_weight=weight)
     return np.concatenate([fit.intercept_, fit.coef_[0]])
 
 

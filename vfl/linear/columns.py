@@ -19,7 +19,8 @@ Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
 MAX_RESIDUAL = 3.0
-"""|r_i| by construction: a sigmoid's interpolant less a label."""
+"""|r_i| by construction: a sigmoid's interpolant less a label.  Of rows with weights, of mean 1, that is
+their mean's bound: enough for a sum of n x_ij r_i, not for single rows."""
 
 FEW_VALUES = 64
 """A column of no more distinct values is summed by value first."""

@@ -136,9 +136,13 @@ async def guest(
     hosts: tuple[Peer, ...],
     arbiter: Peer,
     report: Report,
+    weight: Vector | None = None,
     steps: Steps = FORGOTTEN,
 ) -> Fit:
-    """Fit the guest's coefficients; `columns` begin at the fit of the guest alone."""
+    """Fit the guest's coefficients; `columns` begin at the fit of the guest alone.
+
+    `weight`: what each row counts, of mean 1; without it each counts once.
+    """
 
     async def gradient(number: int, error: float) -> tuple[Vector, int]:
         r, degree = await residuals.guest(
@@ -150,6 +154,7 @@ async def guest(
             rng=rng,
             hosts=hosts,
             report=partial(report, number),
+            weight=weight,
         )
         fraction, source = residuals.fraction(len(hosts)), any_of(hosts)
         return await columns.gradient(r, fraction, key=key, rng=rng, arbiter=arbiter, source=source), degree

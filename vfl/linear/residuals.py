@@ -18,6 +18,9 @@ T_j(tau_i) - y_i), re-randomised.  Hosts meet ciphertexts under a key that none 
 can decrypt with: of each other's logits they learn the total width of the ranges before theirs.
 
 The map tau is bent where there is one host (see `sigmoid`); of a sum of several it is linear.
+
+Where rows have weights w_i, the guest's c_j and y_i are multiplied by them: E(w_i r_i) is what all sum, and
+no host meets w_i.  They are of mean 1, so sums stay as small as those of rows that count once.
 """
 
 from __future__ import annotations
@@ -137,15 +140,17 @@ async def guest(
     rng: Randomness,
     hosts: tuple[Peer, ...],
     report: Report,
+    weight: Vector | None = None,
 ) -> tuple[Ciphertexts, int]:
     """Form E(r_i) with a sigmoid that errs by at most `error`, and let all hosts have it.
 
-    Returns the degree besides.
+    `weight`: what each row counts, of mean 1.  Returns the degree besides.
     """
     polynomial = await agree(a, error, taylor, hosts)
 
     def residuals(rows: slice, powers: Ciphertexts) -> Unrandomised:
-        return residuals_of(polynomial, a[rows], y[rows], powers, len(hosts), key)
+        counts = None if weight is None else weight[rows]
+        return residuals_of(polynomial, a[rows], y[rows], powers, len(hosts), key, counts)
 
     def told(part: float) -> None:
         report(polynomial.degree, part)
@@ -331,11 +336,20 @@ def _with_own(
 
 
 def residuals_of(
-    polynomial: Polynomial, a: Vector, y: Labels, powers: Ciphertexts, hosts: int, key: PublicKey
+    polynomial: Polynomial,
+    a: Vector,
+    y: Labels,
+    powers: Ciphertexts,
+    hosts: int,
+    key: PublicKey,
+    weight: Vector | None = None,
 ) -> Unrandomised:
-    """Return E(sum_j c_j(a_i) T_j - y_i) of the hosts' powers."""
+    """Return E(w_i (sum_j c_j(a_i) T_j - y_i)) of the hosts' powers; without weights w_i is 1."""
     c = polynomial.coefficients(a)
-    known = raised(encode(c[:, 0] - y, 2 * FRACTION), FRACTION * (hosts - 1))
+    c[:, 0] -= y
+    if weight is not None:
+        c *= weight[:, None]
+    known = raised(encode(c[:, 0], 2 * FRACTION), FRACTION * (hosts - 1))
     return key.add(key.row_products(powers, encode(c[:, 1:])), key.lift(known))
 
 
