@@ -1,6 +1,7 @@
-"""A small training on a cluster of two workers, one of which dies at its work: dask over TLS, or ray.
+"""A small training on a cluster that loses a worker: Dask of three over TLS, or Ray of two.
 
-Prints as JSON what the chunks of the dying worker came to, and both parties' coefficients.
+Prints as JSON what the chunks of the dying worker came to, both parties' coefficients, and the error of a
+chunk that fails; of Dask also that of a chunk of which every worker dies, and of one for which none is left.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ import json
 import logging
 import os
 import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from parties.programs import arbiter, host
 from parties.programs.run import Run
 from parties.programs.training import training
 from parties.progress import Silent
+from vfl.cluster import Cluster
+from vfl.errors import VflError
 from vfl.wire.certificates import create_identity, save_identity
 from vfl.wire.memory import run_in_memory
 
@@ -40,6 +44,25 @@ def mortal(marker: str, number: int) -> int:
         return number
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
+
+
+def failing(number: int) -> int:
+    """Fail as a network does: no reason to think that the cluster is lost."""
+    raise OSError(f"chunk {number}")
+
+
+def deadly(number: int) -> int:
+    """Kill every worker that comes here."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def failure(found: Cluster, work: Callable[[int], int]) -> str:
+    """Return the kind and the text of the error that a chunk came to."""
+    try:
+        return f"an answer: {found.map(work, [(5,)])}"
+    except (OSError, VflError) as error:
+        return f"{type(error).__name__}: {error}"
 
 
 def trained(compute: Compute) -> dict[str, Any]:
@@ -68,7 +91,7 @@ def trained(compute: Compute) -> dict[str, Any]:
 
 @contextmanager
 def dask(folder: Path) -> Iterator[Compute]:
-    """Start two worker processes behind a scheduler that speaks TLS alone."""
+    """Start three workers, and a scheduler that speaks TLS alone and gives a chunk up with its second."""
     from distributed import LocalCluster
     from distributed.security import Security
 
@@ -79,18 +102,28 @@ def dask(folder: Path) -> Iterator[Compute]:
         files |= {f"{end}_cert": str(certificate), f"{end}_key": str(key)}
     security = Security(require_encryption=True, **{f"tls_{name}": file for name, file in files.items()})
     with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
+        n_workers=0,
         host="127.0.0.1",
         protocol="tls://",
         security=security,
         dashboard_address=None,
         silence_logs=logging.CRITICAL,
     ) as started:
-        address = started.scheduler_address
-        yield Compute(
-            backend="dask", address=address, authority=certificate, certificate=certificate, key=key
-        )
+        address, started.scheduler.allowed_failures = started.scheduler_address, 1
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--host", "127.0.0.1"]
+        command += ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(folder)]
+        command += ["--tls-ca-file", files["ca_file"]]
+        command += ["--tls-cert", files["worker_cert"], "--tls-key", files["worker_key"]]
+        workers = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(3)]
+        try:
+            started.wait_for_workers(len(workers))
+            yield Compute(
+                backend="dask", address=address, authority=certificate, certificate=certificate, key=key
+            )
+        finally:
+            for worker in workers:
+                worker.kill()
+                worker.wait()
 
 
 @contextmanager
@@ -110,10 +143,22 @@ def ray(folder: Path) -> Iterator[Compute]:
     ray.shutdown()
 
 
+def ends_of_dask(found: Cluster) -> dict[str, str]:
+    """Return what a chunk comes to of which every worker dies, and one for which none is left."""
+    from parties.clusters import dask
+
+    died = failure(found, deadly)
+    dask.LOOK = dask.PATIENCE = 0.1  # nobody will come
+    return {"deadly": died, "deserted": failure(found, abs)}
+
+
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as name, {"dask": dask, "ray": ray}[sys.argv[1]](Path(name)) as own:
+    kind = sys.argv[1]
+    with tempfile.TemporaryDirectory() as name, {"dask": dask, "ray": ray}[kind](Path(name)) as own:
         marker = str(Path(name, "marker"))
         found = cluster(own)
         assert found is not None
         numbers = found.map(mortal, ((marker, number) for number in range(CHUNKS)))
-        print(json.dumps({"numbers": numbers, "slots": found.slots, "trained": trained(own)}))
+        results = {"numbers": numbers, "slots": found.slots, "trained": trained(own)}
+        results["failing"] = failure(found, failing)
+        print(json.dumps(results | (ends_of_dask(found) if kind == "dask" else {})))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -52,6 +53,11 @@ def test_a_training_on_a_cluster_that_loses_a_worker_leaves_the_model_of_threads
     found = session(kind)
     assert found["numbers"] == list(range(CHUNKS))
     assert found["trained"] == json.loads(json.dumps(trained(Compute(processes=1))))
+    assert found["failing"] == "OSError: chunk 5"  # as itself
+    if kind == "dask":
+        lost = r"PausedError: cluster at tls://127\.0\.0\.1:\d+: was lost: "
+        assert re.match(lost + "Attempted to run task .* on 2 different workers", str(found["deadly"]))
+        assert re.match(lost + "Only 0/1 workers", str(found["deserted"]))
 
 
 def test_what_is_worth_its_journey_is_sent_and_what_is_not_stays() -> None:

@@ -1,8 +1,6 @@
-"""Chunks of work on the workers of a cluster, through joblib.
+"""Chunks of work on the workers of a cluster.
 
-A worker needs this library in the party's own version, which goes with every chunk.  A chunk is sent as one
-tuple, of which joblib's backends keep no copy: Dask's would scatter large arguments, which are gone with
-the worker that holds them, and Ray's would keep them for as long as its pool lives.
+A worker needs this library in the party's own version, which goes with every chunk.
 """
 
 from __future__ import annotations
@@ -11,17 +9,19 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from joblib import delayed
-
 from parties.config.resources import Compute
 from vfl import __version__
 from vfl.errors import ConfigError, PausedError
 
 T = TypeVar("T")
 
-Pool = Callable[[Iterable[Any]], Iterable[tuple[str, Any]]]
-
 Chunk = tuple[Callable[..., Any], tuple[Any, ...]]
+
+Call = tuple[str, Chunk]
+"""What `computed` is called with."""
+
+Pool = Callable[[Iterable[Call]], Iterable[tuple[str, Any]]]
+"""Has workers do `computed` for every call, and returns the answers in their order."""
 
 
 def mapped(pool: Pool, work: Callable[..., T], chunks: Iterable[tuple[Any, ...]]) -> list[T]:
@@ -30,7 +30,7 @@ def mapped(pool: Pool, work: Callable[..., T], chunks: Iterable[tuple[Any, ...]]
     Raises ConfigError where a worker has no such library, or another version of it.
     """
     try:
-        answers = list(pool(delayed(computed)(__version__, (work, chunk)) for chunk in chunks))
+        answers = list(pool((__version__, (work, chunk)) for chunk in chunks))
     except ModuleNotFoundError as error:
         what = f"a worker lacks {error.name}"
         raise ConfigError("compute.backend", what, f"install vfl {__version__} there") from None

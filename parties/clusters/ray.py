@@ -1,4 +1,7 @@
-"""A Ray cluster.  An actor that is lost starts anew, and does its chunk again."""
+"""A Ray cluster, through joblib.  An actor that is lost starts anew, and does its chunk again.
+
+A chunk is sent as one tuple: larger arguments joblib's backend would keep for as long as its pool lives.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from joblib import Parallel, parallel_config
+from joblib import Parallel, delayed, parallel_config
 
-from parties.clusters.mapped import lost, mapped
+from parties.clusters.mapped import Call, computed, lost, mapped
 from parties.config.resources import Compute
 
 T = TypeVar("T")
@@ -55,4 +58,8 @@ class Ray:
         Raises PausedError where actors are lost again and again.
         """
         with self._lock, lost(self._compute, self._error):  # joblib's pool takes one batch of work at a time
-            return mapped(self._pool, work, chunks)
+            return mapped(self._computed, work, chunks)
+
+    def _computed(self, calls: Iterable[Call]) -> Iterable[tuple[str, Any]]:
+        answers: list[tuple[str, Any]] = self._pool(delayed(computed)(*call) for call in calls)
+        return answers
