@@ -13,6 +13,7 @@ from program_runs import party
 from parties.programs.earlier import Earlier, Record, with_columns
 from vfl.errors import ConfigError, ContractError
 from vfl.gates import RARE_ROWS, Gates
+from vfl.stats.folds import folds_of
 
 IDS: NDArray[np.object_] = np.array([f"c{k:03d}" for k in range(400)], object)
 Y: NDArray[np.int8] = (np.arange(400) % 3 == 0).astype(np.int8)
@@ -47,6 +48,21 @@ def test_rows_that_are_nearly_those_of_an_earlier_run_are_refused(earlier: Earli
 @pytest.mark.parametrize("count", [0, RARE_ROWS, 300])
 def test_the_same_rows_and_such_as_differ_by_many_pass(earlier: Earlier, count: int) -> None:
     earlier.check_rows(earlier.record("run 2", IDS[without(count)], Y[without(count)]), SHUT)
+
+
+def test_runs_of_folds_differ_by_many_rows_in_each_fold_that_both_have_sums_of(earlier: Earlier) -> None:
+    fold = folds_of(IDS, 4)
+    # 56 rows leave: all but one of them of one half, which a fold of four and one of two make alike.
+    gone = np.concatenate([np.flatnonzero(fold % 2)[:55], np.flatnonzero(fold % 2 == 0)[:1]])
+    stay = np.setdiff1d(np.arange(len(IDS)), gone)
+    earlier.keep(earlier.record("run 2", IDS, Y, 4))
+    new = earlier.record("run 3", IDS[stay], Y[stay], 2)
+    assert (new.apart(earlier.kept("run 1")), new.apart(earlier.kept("run 2"))) == (56, 1)
+    with pytest.raises(ContractError, match="differ from an earlier run's by fewer than 50 in a fold") as no:
+        earlier.check_rows(new, SHUT)
+    assert "by 1 from run run 2" in no.value.hint
+    earlier.check_rows(earlier.record("run 3", IDS[stay], Y[stay], 3), SHUT)
+    earlier.check_rows(earlier.record("run 3", IDS, Y, 2), SHUT)
 
 
 def test_rows_in_another_order_are_the_same_and_changed_labels_are_other_rows(earlier: Earlier) -> None:
@@ -119,3 +135,4 @@ def test_the_form_of_a_record_is_the_one_that_is_written_down(tmp_path: Path) ->
     record = records.record("run 1", IDS[:2], Y[:2])
     assert record.rows.tolist() == [3028090489665707609, 17923352496249009331]
     assert record.rows.dtype.str == "<u8"
+    assert records.record("run 1", IDS[:9], Y[:9], 3).fold.tolist() == [2, 1, 1, 2, 1, 0, 2, 2, 2]

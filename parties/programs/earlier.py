@@ -5,6 +5,8 @@
         version    1
         rows       digests of the training rows, ascending, 8 bytes each, little-endian
         columns    {host: {mark: model columns}}, at the guest: what each host brought
+        folds      how many folds the run had, 1 without model.cv
+        fold       of each row its fold, a byte each
 
 A digest is BLAKE2b of the row's id, and of its label where there is one, under a key that is derived
 from the file `key` (HKDF-SHA256, "vfl row"; the records' key is "vfl rows").  Digests say nothing
@@ -13,7 +15,8 @@ files of mode 0600.
 
 What sums over the rows of two trainings say together is their difference, a sum over the rows by which
 they differ.  Three trainings have more differences than are asked for here: each pair is compared, and
-no other combination.
+no other combination.  With model.cv there are sums over the rows of each fold, so that two trainings are
+compared fold by fold; of k and l folds in the gcd(k, l) that both can be joined to.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import gcd
 from pathlib import Path
 from typing import Self
 
@@ -39,6 +43,7 @@ from parties.contract.tally import private_folder, state_folder
 from vfl.crypto.fixed_point import encode
 from vfl.errors import ConfigError
 from vfl.gates import RARE_ROWS, ROWS_PER_COLUMN, Gates
+from vfl.stats.folds import folds_of
 from vfl.table.texts import Ids
 from vfl.wire.flow import Peer
 
@@ -48,6 +53,7 @@ WIDTH = 8
 KEY = "key"
 
 Digests = NDArray[np.uint64]
+Folds = NDArray[np.uint8]
 Columns = dict[str, dict[str, int]]
 Labels = NDArray[np.int8] | NDArray[np.float64]
 """What is known of rows: a class, or an amount."""
@@ -55,15 +61,31 @@ Labels = NDArray[np.int8] | NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One training: its rows and, at the guest, how many model columns each host brought, by their mark."""
+    """One training: its rows and, at the guest, how many model columns each host brought, by their mark.
+
+    `fold`: each row's, 0 to `folds` - 1.
+    """
 
     run: str
     rows: Digests
     columns: Columns
+    folds: int
+    fold: Folds
 
     def apart(self, other: Record) -> int:
-        """Return how many rows are in one of two trainings and not in the other."""
-        return len(np.setxor1d(self.rows, other.rows, assume_unique=True))
+        """Return how many rows are in one of two trainings and not in the other.
+
+        Of folds that both have it is that of the one where fewest are, if any; 0 where all rows are the same.
+        """
+        shared = gcd(self.folds, other.folds)
+        found = (
+            len(np.setxor1d(self._part(k, shared), other._part(k, shared), assume_unique=True))
+            for k in range(shared)
+        )
+        return min(filter(None, found), default=0)
+
+    def _part(self, k: int, folds: int) -> Digests:
+        return self.rows[self.fold % folds == k]
 
     def shares(self, other: Record) -> bool:
         """Tell whether two trainings are on the same rows: half of the smaller one's at least."""
@@ -82,7 +104,7 @@ class Earlier:
         """Return those in the party's state."""
         return cls(state_folder(party) / "rows")
 
-    def record(self, run: str, ids: Ids, label: Labels | None) -> Record:
+    def record(self, run: str, ids: Ids, label: Labels | None, folds: int = 1) -> Record:
         """Return the record of a training on rows with these normalised ids, not kept yet."""
         key = self._key(b"vfl row")
         labels = [b""] * len(ids) if label is None else [b"\0" + _written(value) for value in label.tolist()]
@@ -90,7 +112,9 @@ class Earlier:
             hashlib.blake2b(id.encode() + value, key=key, digest_size=WIDTH).digest()
             for id, value in zip(ids, labels, strict=True)
         )
-        return Record(run, np.unique(np.frombuffer(digests, "<u8")), {})
+        rows, first = np.unique(np.frombuffer(digests, "<u8"), return_index=True)
+        fold = folds_of(map(str, ids), folds)[first] if folds > 1 else np.zeros(len(rows), np.int64)
+        return Record(run, rows, {}, folds, fold.astype(np.uint8))
 
     def mark(self, ids: Ids, x: NDArray[np.float64]) -> int:
         """Return a number that the same columns on the same rows have again, and nobody else can make."""
@@ -105,12 +129,16 @@ class Earlier:
         """Ask nearly_same_rows of a training and each earlier one."""
         for old in self._others(new):
             if 0 < (apart := new.apart(old)) < RARE_ROWS:
-                what = f"they differ from an earlier run's by fewer than {RARE_ROWS}"
+                where = " in a fold of model.cv" if gcd(new.folds, old.folds) > 1 else ""
+                what = f"they differ from an earlier run's by fewer than {RARE_ROWS}{where}"
                 mend = f"by {apart} from run {old.run}: train on the same rows, or on {RARE_ROWS} others;"
                 gates.refuse("nearly_same_rows", "training rows", what, mend)
 
     def check_columns(self, new: Record, host: str, gates: Gates) -> None:
-        """Ask few_rows of all columns that a host has ever brought against these labels."""
+        """Ask few_rows of all columns that a host has ever brought against these labels.
+
+        A column counts once for each fold: whoever learns its sums over all folds but one learns those too.
+        """
         brought = dict(new.columns[host])
         for old in self._others(new):
             if new.shares(old):
@@ -123,6 +151,7 @@ class Earlier:
         """Put a record in its place, for good."""
         path = self.folder / new.run
         content = {"version": VERSION, "rows": new.rows.tobytes(), "columns": new.columns}
+        content |= {"folds": new.folds, "fold": new.fold.tobytes()}
         nonce = secrets.token_bytes(NONCE)
         sealed = self._cipher().encrypt(nonce, msgpack.packb(content), new.run.encode())
         _write(path, nonce + sealed)
@@ -136,7 +165,10 @@ class Earlier:
         except (InvalidTag, ValueError):
             hint = "it is this party's memory of an earlier run: restore it, or move it away"
             raise ConfigError(str(path), "was changed, or belongs to another key", hint) from None
-        return Record(run, np.frombuffer(content["rows"], "<u8"), content["columns"])
+        rows, folds = np.frombuffer(content["rows"], "<u8"), content.get("folds", 1)
+        # Records from before model.cv have no folds.
+        fold = np.frombuffer(content.get("fold", bytes(len(rows))), np.uint8)
+        return Record(run, rows, content["columns"], folds, fold)
 
     def _others(self, new: Record) -> Iterator[Record]:
         names = sorted(path.name for path in self.folder.iterdir()) if self.folder.exists() else []
