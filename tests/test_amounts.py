@@ -22,7 +22,7 @@ from parties.programs.model import Half, columns_of
 from parties.programs.outcomes import training
 from parties.programs.scores import score_columns
 from parties.report.page import render
-from vfl.errors import ConfigError
+from vfl.errors import ConfigError, ContractError
 from vfl.linear.family import FAMILIES
 from vfl.stats.outcomes import deviance_gain, deviances
 from vfl.stats.scorecard import Scorecard
@@ -101,6 +101,20 @@ def test_both_halves_are_the_pooled_regression(trained: Any) -> None:
     shown = ours.facts["joint_coefficients"]
     assert [*shown["bank"].values(), *shown["insurer"].values()] == joint
     assert ours.facts["converged"] and size == (2.0**13 if kind == "linear" else 1.0)
+
+
+def test_rows_of_weight_0_are_none_for_the_guests_columns() -> None:
+    place = np.array([int(customer[1:]) for customer in BANK.ids])
+    amounts = np.where(place % 2, 1.0, -1.0) * (1 + place / 1e6)
+    table = replace(bank("linear"), outcome=amounts, weight=(place < 26).astype(np.float64))
+    agreed = rules("linear")
+    roles = {
+        "bank": training(run_of(agreed, "bank"), table),
+        "insurer": host.training(run_of(agreed, "insurer"), INSURER),
+        "trustee": arbiter.training(run_of(agreed, "trustee")),
+    }
+    with pytest.raises(ContractError, match=r"bank: 2\d training rows for 3 model columns of bank"):
+        run_in_memory(roles)
 
 
 def test_measures_are_of_predictions_with_their_offsets(trained: Any) -> None:

@@ -188,6 +188,16 @@ def test_few_events_close_the_gate_as_few_bads_do(events: int, closed: bool) -> 
     assert bool(gates.overridden) == closed
 
 
+def test_rows_of_weight_0_are_no_events() -> None:
+    known = target(*[1.0] * 30, *[0.0] * 1000)
+    gates = Gates(frozenset({"few_events"}))
+    check_outcomes(gates, "bank.csv", FAMILIES["poisson"], known)
+    assert gates.overridden == []
+    known.weight[:11] = 0.0
+    check_outcomes(gates, "bank.csv", FAMILIES["poisson"], known)
+    assert "another outcome than most" in gates.overridden[0]
+
+
 def test_one_large_amount_closes_the_gate() -> None:
     amounts = np.random.default_rng(1).gamma(4.0, size=500)
     gates = Gates(frozenset({"few_events"}))

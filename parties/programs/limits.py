@@ -68,7 +68,7 @@ def check_outcomes(gates: Gates, source: str, family: Family, target: Target) ->
     squares = family.residual(target, family.level(target)) ** 2
     if not squares.sum() > 0:
         raise DataError(source, "every training row has the same outcome", "a model needs several")
-    if (others := _others(y)) < FEW_EVENTS:
+    if (others := _others(y[target.weight > 0])) < FEW_EVENTS:
         what = f"fewer than {FEW_EVENTS} training rows have another outcome than most"
         gates.refuse("few_events", "outcomes", what, f"there are {others};")
     _check_share(gates, "outcomes", squares, "cap large outcomes")

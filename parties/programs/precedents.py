@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from parties.inspection import clean_ids
 from parties.programs.alignment import Common
-from parties.programs.earlier import Labels, check_rank, with_columns
+from parties.programs.earlier import Earlier, Labels, Record, check_rank, with_columns
 from parties.programs.limits import check_outcome_spread, check_spread
 from parties.programs.run import Run
 from vfl.arbitration import Shape
@@ -28,7 +28,7 @@ async def check_earlier(run: Run, common: Common) -> None:
         return
 
     async def check() -> None:
-        record = earlier.record(run.id, *_ids_and_labels(run, common))
+        record = _record(run, common, earlier)
         earlier.check_rows(record, run.gates)
         earlier.keep(record)
 
@@ -41,11 +41,13 @@ def check_hosts_shape(run: Run, common: Common, host: Peer, shape: Shape, mark: 
     _check_spread(run, common, shape.sums)
     earlier = run.earlier
     if earlier is None:
-        check_rank(run.gates, host, common.rows["train"], shape.sums, host.name)
+        check_rank(run.gates, host, len(_ids_and_labels(run, common)[0]), shape.sums, host.name)
         return
-    record = earlier.record(run.id, *_ids_and_labels(run, common))
     kept = earlier.kept(run.id)
-    record = with_columns(record, kept.columns | {host.name: {str(mark): shape.sums}})
+    columns = {str(mark): shape.sums}
+    if kept.folds > 1:
+        columns = {f"{mark} in {kept.folds} folds": kept.folds * shape.sums}
+    record = with_columns(kept, kept.columns | {host.name: columns})
     earlier.check_columns(record, host.name, run.gates)
     earlier.keep(record)
 
@@ -59,7 +61,9 @@ def check_guests_shape(run: Run, common: Common, guest: Peer, shape: Shape, mark
 def _check_spread(run: Run, common: Common, columns: int) -> None:
     training = common.training
     if training.outcome is not None:
-        check_outcome_spread(run, training.outcome, columns)
+        weight = training.weight
+        known = training.outcome if weight is None else training.outcome[weight > 0]
+        check_outcome_spread(run, known, columns)
         return
     check_spread(run, training.counted, columns)
 
@@ -74,7 +78,16 @@ def mark_of(run: Run, common: Common, x: Matrix) -> int:
     return run.earlier.mark(_ids_and_labels(run, common)[0], x) if run.earlier else 0
 
 
+def _record(run: Run, common: Common, earlier: Earlier) -> Record:
+    return earlier.record(run.id, *_ids_and_labels(run, common), run.job.cv.folds if run.job.cv else 1)
+
+
 def _ids_and_labels(run: Run, common: Common) -> tuple[Ids, Labels | None]:
     training = common.training
     known = training.label if training.outcome is None else training.outcome
-    return clean_ids(run.job, training).ids, known
+    ids = clean_ids(run.job, training).ids
+    if training.weight is None or known is None:
+        return ids, known
+    # A row of weight 0 is in no sum: two runs whose weights leave out other rows differ by these.
+    counted = training.weight > 0
+    return ids[counted], known[counted]
