@@ -101,6 +101,14 @@ def test_rounded_factors_never_reach_the_bound_of_a_sum(n: int, seed: int) -> No
     assert abs((fixed * other).sum()) < 1 << (2 * correlation.FRACTION)
 
 
+def test_what_is_answered_is_taken_from_what_the_guest_has_left() -> None:
+    left, roles = Quota(99), correlation_roles()
+    roles.pop("arbiter").close()
+    roles["arbiter"] = correlation.arbiter(PRIVATE, left, guest=GUEST, host=HOST)
+    (asked,) = (m.message for m in run_in_memory(roles).views["arbiter"] if isinstance(m.message, MaskedSums))
+    assert left.left == 99 - len(asked.values) < 99
+
+
 # --- view and statistical ---
 
 

@@ -26,6 +26,7 @@ from parties.cost.estimate import shape_of
 from parties.cost.phases import phases
 from parties.cost.shape import Regression
 from parties.inspection import described
+from parties.programs.earlier import Earlier
 from parties.programs.model import columns_of
 from parties.report import render
 from vfl.errors import ConfigError, ContractError, ProtocolError
@@ -43,9 +44,15 @@ disclosure: {metrics: []}
 
 
 @pytest.fixture(scope="module")
-def validated_run() -> Any:
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the parties keep what they remember."""
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module")
+def validated_run(state: Path) -> Any:
     """A training that chooses one of three penalties by two folds."""
-    return train(job(CV, GATES), BANK, INSURER)
+    return train(job(CV, GATES), BANK, INSURER, state=state)
 
 
 def pooled(trained: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -128,6 +135,16 @@ def test_the_ciphertexts_foretold_are_those_that_a_validation_sends(validated_ru
     assert sum(p.ciphertexts for p in expected) == pytest.approx(sum(sealed), rel=0.05)
 
 
+def test_the_guest_remembers_the_folds_and_the_hosts_columns_in_each(state: Path, validated_run: Any) -> None:
+    kept = Earlier(state / "bank").kept("run 1")
+    assert (kept.folds, np.bincount(kept.fold).tolist()) == (
+        2,
+        np.bincount(pooled(validated_run)[2]).tolist(),
+    )
+    ((mark, columns),) = kept.columns["insurer"].items()
+    assert (mark.split(" ", 1)[1], columns) == ("in 2 folds", 2 * len(validated_run[1].half.weights))
+
+
 # --- protocol and arithmetic ---
 
 
@@ -142,7 +159,8 @@ def test_of_held_out_rows_the_guest_is_sent_one_number() -> None:
     told = run_in_memory(heldout_roles(2))
     entries = [e for ledger in told.ledgers.values() for e in ledger.as_json() if e["to"] == "guest"]
     assert {e["message"] for e in entries if e["plain_numbers"]} == {"LogitRange", "DecryptedSums"}
-    assert sum(e["plain_numbers"] for e in entries if e["message"] == "DecryptedSums") == 1
+    (opened,) = (e for e in entries if e["message"] == "DecryptedSums")
+    assert (opened["plain_numbers"], opened["plain_bits"]) == (1, 40)
     assert ROWS > 1
 
 

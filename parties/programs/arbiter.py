@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Awaitable
 from itertools import product
 from pathlib import Path
+from typing import Protocol
 
 from parties.config.job import Job
 from parties.config.party import Party
@@ -18,11 +19,18 @@ from parties.progress import Progress
 from vfl.arbitration import Quota, Shape
 from vfl.crypto.paillier import PrivateKey
 from vfl.features import correlation, woe
-from vfl.linear import allowance, inference, logistic, signs
+from vfl.linear import allowance, heldout, inference, logistic, signs
 from vfl.stats.folds import name_of
 from vfl.steps import Part
 from vfl.trees import opening
+from vfl.wire.flow import Peer
 from vfl.wire.network import Session
+
+
+class Answers(Protocol):
+    """An arbiter's role that answers the guest once, for sums that a host made."""
+
+    def __call__(self, private: PrivateKey, quota: Quota, *, guest: Peer, host: Peer) -> Awaitable[None]: ...
 
 
 def serve(job: Job, party: Party, out: Path, progress: Progress, service: Service) -> None:
@@ -48,20 +56,10 @@ async def training(run: Run) -> None:
         return
     if run.job.features.kind == "woe":
         for host in run.hosts:
-            await run.step(
-                f"woe of {host.name}",
-                partial(woe.arbiter, private, quota, guest=run.guest, host=host),
-                as_it_is,
-                as_it_is,
-            )
+            await _answer(run, f"woe of {host.name}", private, quota, woe.arbiter, host)
     if run.job.features.selection.max_joint_correlation is not None:
         for host in run.hosts:
-            await run.step(
-                f"correlation with {host.name}",
-                partial(correlation.arbiter, private, quota, guest=run.guest, host=host),
-                as_it_is,
-                as_it_is,
-            )
+            await _answer(run, f"correlation with {host.name}", private, quota, correlation.arbiter, host)
     shapes = await run.step(
         "allowance",
         lambda: allowance.arbiter(guest=run.guest, hosts=run.hosts),
@@ -69,6 +67,7 @@ async def training(run: Run) -> None:
         lambda kept: [Shape(*pair) for pair in kept],
     )
     quotas = [quota_of(run, shape, private.public.n) for shape in shapes]
+    quotas[0].left = min(quotas[0].left, quota.left)
     if run.job.cv:
         await _path(run, private, quotas, shapes[0])
     await _fits(run, private, quotas)
@@ -77,11 +76,21 @@ async def training(run: Run) -> None:
         await inference.arbiter(private, (own, theirs), guest=run.guest, host=run.host)
 
 
+async def _answer(run: Run, name: str, private: PrivateKey, quota: Quota, role: Answers, host: Peer) -> None:
+    """Answer the guest once, of what it has left; `name`: the step's."""
+
+    async def answer() -> int:
+        await role(private, quota, guest=run.guest, host=host)
+        return quota.left
+
+    quota.left = await run.step(name, answer, as_it_is, as_it_is)
+
+
 async def _path(run: Run, private: PrivateKey, quotas: list[Quota], guests: Shape) -> None:
     """Decrypt for the fit of each fold and penalty, and then one number for the guest."""
     cv = run.job.cv
     assert cv is not None
-    losses = Quota.of_requests(cv.fits, Shape(1, guests.bits), private.public.n)
+    losses = Quota.of_requests(cv.fits, Shape(1, guests.bits), private.public.n, told=heldout.TOLD)
 
     async def loss() -> int:
         await losses.answer(private, party=run.guest)

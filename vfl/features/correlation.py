@@ -1,4 +1,4 @@
-"""Correlations of the guest's columns with a host's, which the guest learns to 1/30 and no closer.
+"""Correlations of the guest's columns with a host's, which the guest learns to 1/30 in a run, and no closer.
 
     repeat, in blocks of rows
         guest -> host: EncryptedColumns
@@ -16,7 +16,8 @@ The rounding is not the guest's word.  Each r_jk has a mask of its own, and the 
 BITS = 5 bits of each masked one (`vfl.crypto.masking.Rounded`): the guest learns r_jk within +-1/30, an
 error that is uniform and tells nothing of r_jk.  The width of the sums, on which that bound rests, the host
 vouches for.  What lies in a sum is the guest's encryption, so a guest that encrypts other numbers
-than its columns learns 5 bits of other sums over the host's columns: it is promised to follow the protocol.
+than its columns learns 5 bits of other sums over the host's columns, were it of one row: it is promised to
+follow the protocol.  Errors of several runs are independent: what they tell together is closer.
 """
 
 from __future__ import annotations
@@ -178,5 +179,7 @@ def _cross_products(x: Unrandomised, z: Matrix, key: PublicKey) -> Unrandomised:
 
 
 async def arbiter(private: PrivateKey, quota: Quota, *, guest: Peer, host: Peer) -> None:
-    """Answer the guest once, BITS of each sum; `quota`: what is left for it."""
-    await Quota(quota.left, told=BITS).answer_vouched(private, party=guest, maker=host)
+    """Answer the guest once, BITS of each sum; `quota`: what is left for it, and then less."""
+    rounded = Quota(quota.left, told=BITS)
+    await rounded.answer_vouched(private, party=guest, maker=host)
+    quota.left = rounded.left
