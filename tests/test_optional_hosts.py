@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,15 @@ from scripts.benchmarks.staged.stage import (
     ports_in,
     prepared,
 )
-from vfl.errors import ConfigError, ContractError, LostError, RefusedError, SecurityError
+from vfl.errors import (
+    ConfigError,
+    ContractError,
+    LostError,
+    PeerError,
+    ProtocolError,
+    RefusedError,
+    SecurityError,
+)
 from vfl.table.table import Table
 from vfl.wire.certificates import load_identity
 from vfl.wire.memory import Transcript, run_in_memory
@@ -163,6 +173,27 @@ def test_the_guest_finds_who_is_absent_and_names_all_where_nobody_is_left(tmp_pa
     with pytest.raises(LostError, match="host2: no answer at") as one:
         nowhere.meet("host2", "run 1", "train", timeout=0.1)
     assert nobody.value.exit_code == one.value.exit_code == 4
+
+
+@pytest.mark.parametrize("told", [(), ("host2",)])
+def test_a_guest_that_tells_each_party_of_other_absent_hosts_is_blamed(told: tuple[str, ...]) -> None:
+    rules = job()
+    peers = {"host1": Link(certificate=Path("x"))}
+    own = party("arbiter").model_copy(update={"peers": peers})
+    said = Hello(rules.contract_hash(), "run 1", "train", "host1", 0, told)
+    arbiters = Contacts(rules, own, PARTIES["arbiter"], CERTIFICATES)
+    with listening(PARTIES["arbiter"]) as listener, ThreadPoolExecutor(1) as pool:
+        met = pool.submit(arbiters.meet, "host1", "run 1", "train", listener, timeout=60.0, absent=("host2",))
+        address, pem = f"127.0.0.1:{listener.port}", CERTIFICATES["arbiter"]
+        called = partial(dial, address, PARTIES["host1"], "arbiter", pem, said, connect_timeout=60.0)
+        if told:
+            called().abort("the test is over")
+            met.result().abort("the test is over")
+            return
+        with pytest.raises(PeerError, match="bank told host1 of other hosts"):
+            called().receive(60.0, "anything")  # the abort may come before the arbiter's hello
+        with pytest.raises(ProtocolError, match="bank: told host1 of other hosts that stay away than arbit"):
+            met.result()
 
 
 def test_the_doctor_is_not_alarmed_by_an_optional_host_that_is_away(tmp_path: Path) -> None:

@@ -172,9 +172,8 @@ def lasting(contacts: Contacts, journal: Journal, task: str, listener: Listener 
     def meet(peer: str, have: int) -> Link:
         if listener is not None and listener.calls_for_another(guest, run):
             raise PausedError(guest, "began another run", f"run {run} waits; {HOW_TO_GO_ON}")
-        said = absent if contacts.party.party == guest else ()
         patience = PATIENCE_OF_A_CALL
-        return contacts.meet(peer, run, task, listener, have=have, timeout=patience, absent=said)
+        return contacts.meet(peer, run, task, listener, have=have, timeout=patience, absent=absent)
 
     timeouts = contacts.party.timeouts
     delivering = journal.about["state"] == DELIVERING

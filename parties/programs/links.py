@@ -11,6 +11,7 @@ from parties.config.party import Party
 from parties.inspection import pinned_certificates
 from vfl.errors import LostError
 from vfl.wire.certificates import Identity
+from vfl.wire.flow import Peer
 from vfl.wire.network import Hello, Link, Listener, answers, dial
 
 LEAST_PATIENCE = 2.0
@@ -51,13 +52,19 @@ class Contacts:
         """Return a link to a peer: dialled where its address is known, else awaited.
 
         `have`: how many of its messages were taken already; `timeout`: `timeouts.connect` if None;
-        `absent`: the hosts without which the guest begins.
+        `absent`: the hosts without which the run is, as the guest has told us.  Raises ProtocolError, which
+        names the guest, where it has told a peer that calls us otherwise.
         """
         contract, timeout = self.job.contract_hash(), timeout or self.party.timeouts.connect
         address = self.party.peers[name].dial
         if address is None:
             assert listener is not None  # a guest's file without an address is refused
-            return listener.accept(name, contract=contract, run=run, timeout=timeout, have=lambda _: have)
+            link = listener.accept(name, contract=contract, run=run, timeout=timeout, have=lambda _: have)
+            if set(link.hello.absent) != set(absent):
+                what = f"told {name} of other hosts that stay away than {self.party.party}"
+                link.abort(f"{self.job.guest} {what}")
+                raise Peer(self.job.guest).blame(what)
+            return link
         hello = Hello(contract, run, task, self.party.party, have, absent)
         return dial(address, self.own, name, self.known[name], hello, connect_timeout=timeout)
 

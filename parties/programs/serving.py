@@ -128,7 +128,7 @@ class _Server:
         links = {link.peer: link}
         try:
             for name in self._others(hello.task, hello.absent):
-                links[name] = contacts.meet(name, hello.run, hello.task, self.listener)
+                links[name] = contacts.meet(name, hello.run, hello.task, self.listener, absent=hello.absent)
         except Exception as error:
             for met in links.values():
                 met.abort(public_reason(error), forbidden=forbidden(error))

@@ -12,10 +12,11 @@
 
 Integers are big-endian and `format` is 4.  `have` is how many messages of this run its sender has
 taken already: the other side begins with the next.  `absent` are the parties without which the run
-is, as the one that begins it says; nobody else says any.  A message of n bytes is floor((n - 1) / PART)
-parts of exactly PART bytes and an end that holds the rest, so a receiver knows from the first of
-them how much will come and refuses more than `codec.MAX_MESSAGE` before it keeps a byte; short
-parts are refused as well, else a million of them could cost more than the message.
+is, as the one that begins it says; whom it has told repeats it to those that it calls.  A message of
+n bytes is floor((n - 1) / PART) parts of exactly PART bytes and an end that holds the rest, so a
+receiver knows from the first of them how much will come and refuses more than `codec.MAX_MESSAGE`
+before it keeps a byte; short parts are refused as well, else a million of them could cost more than
+the message.
 
 Whoever receives a bye answers with one, in a lasting run once it is done itself, and ends its
 stream.  A stream that ends without a bye is broken.
