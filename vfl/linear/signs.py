@@ -31,7 +31,10 @@ NONE = -1
 
 @dataclass(frozen=True, slots=True)
 class WrongSign(Message):
-    """The sender's least telling column with a coefficient below 0, by number, -1 for none.  Reveals: it."""
+    """The sender's least telling column with a coefficient below 0, by number, -1 for none.
+
+    Reveals: it, and that less telling ones have no such coefficient.
+    """
 
     column: int
 
@@ -40,7 +43,7 @@ class WrongSign(Message):
 class Leaves(Message):
     """Whether the column named leaves, and whether a fit without somebody's column follows.
 
-    Reveals: both bits.
+    Reveals: both bits; where another's leaves, that it tells less.
     """
 
     yours: bool
