@@ -85,7 +85,8 @@ class Record:
         return min(filter(None, found), default=0)
 
     def _part(self, k: int, folds: int) -> Digests:
-        return self.rows[self.fold % folds == k]
+        part: Digests = self.rows[self.fold % folds == k]
+        return part
 
     def shares(self, other: Record) -> bool:
         """Tell whether two trainings are on the same rows: half of the smaller one's at least."""

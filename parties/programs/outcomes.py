@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from parties.inspection import known_of
 from parties.programs.alignment import Common, Mask, align_guest, measured_rows
-from parties.programs.earlier import check_rank
 from parties.programs.features import guest_features, hosts_names
 from parties.programs.fitting import Keys, guest_fits, guest_keys, told_units
 from parties.programs.limits import check_outcomes
 from parties.programs.masking import hosts_logits
 from parties.programs.model import Features, Half, columns_of, levels_in, unseen
-from parties.programs.precedents import check_earlier
+from parties.programs.precedents import check_counted, check_earlier
 from parties.programs.run import Run
 from parties.programs.stability import held_out_stability, monthly, population_of
 from parties.programs.training import Trained, show_coefficients
@@ -150,8 +149,7 @@ async def _fit(run: Run, common: Common, features: Features, target: Target, key
     """Fit the guest's own model, and from there the joint one."""
     assert run.family
     x, strength = features.transform(columns_of(common.table)), run.job.regression.C
-    # The host sees no weights: it asks for as many rows a column of all of them.
-    check_rank(run.gates, run.guest, np.count_nonzero(target.weight), x.shape[1], run.guest.name)
+    check_counted(run, common, x.shape[1])
     told = await told_units(run, Units.of(run.family, target))
     # Outcomes far from 0, such as years, would make an intercept that no logit has.
     centre = 0.0 if run.family.is_log else float((target.y - target.offset).mean())

@@ -58,6 +58,13 @@ def check_guests_shape(run: Run, common: Common, guest: Peer, shape: Shape, mark
     check_rank(run.gates, guest, common.rows["train"], shape.sums - 1, guest.name)
 
 
+def check_counted(run: Run, common: Common, columns: int) -> None:
+    """Ask few_rows of the guest's own model columns and its rows that count, which no host can tell."""
+    weight = common.training.weight
+    if weight is not None:
+        check_rank(run.gates, run.guest, int(np.count_nonzero(weight)), columns, run.guest.name)
+
+
 def _check_spread(run: Run, common: Common, columns: int) -> None:
     training = common.training
     if training.outcome is not None:

@@ -27,7 +27,7 @@ from parties.programs.masking import hosts_logits
 from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
 from parties.programs.overlap import guest_without_overlap
 from parties.programs.points import bands_facts
-from parties.programs.precedents import check_earlier
+from parties.programs.precedents import check_counted, check_earlier
 from parties.programs.reasons import averages_of
 from parties.programs.run import Run
 from parties.programs.signs import Fitted, Inputs, guest_fitted
@@ -158,6 +158,7 @@ async def _fit(
     assert y is not None
     if weight is not None:
         weight = weight / weight.mean()
+    check_counted(run, common, x.shape[1])
     own, names = np.column_stack([np.ones(len(x)), x]), ("intercept", *features.names)
     strength = cv.Cs[0] if cv else run.job.logistic.C
     start = _alone(own[common.train], y, strength, weight)
