@@ -33,7 +33,7 @@ def heldout_roles(hosts: int = 2, chosen: int = 1) -> Roles:
         await heldout.host(b, key=KEY, rng=Seeded(51 + k), guest=GUEST, place=place)
         return await heldout.chosen(3, guest=GUEST)
 
-    roles: Roles = {"guest": guest(), "arbiter": Quota(1, told=heldout.TOLD).answer(PRIVATE, party=GUEST)}
+    roles: Roles = {"guest": guest(), "arbiter": Quota(1).answer(PRIVATE, party=GUEST)}
     return roles | {peer.name: host(k) for k, peer in enumerate(peers)}
 
 

@@ -19,7 +19,7 @@ from parties.progress import Progress
 from vfl.arbitration import Quota, Shape
 from vfl.crypto.paillier import PrivateKey
 from vfl.features import correlation, woe
-from vfl.linear import allowance, heldout, inference, logistic, signs
+from vfl.linear import allowance, inference, logistic, signs
 from vfl.stats.folds import name_of
 from vfl.steps import Part
 from vfl.trees import opening
@@ -90,7 +90,7 @@ async def _path(run: Run, private: PrivateKey, quotas: list[Quota], guests: Shap
     """Decrypt for the fit of each fold and penalty, and then one number for the guest."""
     cv = run.job.cv
     assert cv is not None
-    losses = Quota.of_requests(cv.fits, Shape(1, guests.bits), private.public.n, told=heldout.TOLD)
+    losses = Quota.of_requests(cv.fits, Shape(1, guests.bits), private.public.n)
 
     async def loss() -> int:
         await losses.answer(private, party=run.guest)

@@ -21,8 +21,7 @@ polynomial in the hosts' powers whose coefficients the guest knows, as the sigmo
 
     sum_i loss(a_i + b_i)  =  sum_i sum_j c_j(a_i, y_i) T_j(tau_i)  +  O(n rho^-q)
 
-under encryption, and learns that number through the arbiter, which answers TOLD bits of it: a sum of
-logits' functions in full would have 80 or more.  By all of them the guest chooses a penalty.
+under encryption, and learns that number through the arbiter.  By all of them it chooses a penalty.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.arbitration import learn_masked
+from vfl.arbitration import learn
 from vfl.crypto.fixed_point import FRACTION, bits_for, decode, encode
-from vfl.crypto.masking import Rounded
+from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, PublicKey, Unrandomised
 from vfl.crypto.randomness import Randomness
 from vfl.linear import residuals
@@ -48,9 +47,6 @@ Labels = NDArray[np.int8]
 
 ERROR = 3e-7
 """Error of a row's loss, at most."""
-
-TOLD = 40
-"""Bits of a sum that the guest learns: the mean to 4e-9."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +83,9 @@ async def guest(
     total = key.lift([known << (FRACTION * (count - 1))])
     for part in sums:
         total = key.add(total, part)
-    masking = Rounded(1, bits_for(2 * n * MAX_LOGIT, residuals.fraction(count)), TOLD, key.n)
-    packed = key.pack(total, masking.packing)
-    (told,) = await learn_masked(packed, masking, key=key, rng=rng, arbiter=arbiter, source=any_of(hosts))
+    packing = Packing(1, bits_for(2 * n * MAX_LOGIT, residuals.fraction(count)), key.n)
+    packed = key.pack(total, packing)
+    (told,) = await learn(packed, packing, key=key, rng=rng, arbiter=arbiter, source=any_of(hosts))
     return decode(told, residuals.fraction(count)) / n
 
 
