@@ -80,6 +80,11 @@ def test_the_page_has_six_drawings_in_words_too_no_scripts_and_loads_nothing(
     assert not re.findall(r"""(?:src|[^:]href)\s*=\s*["'](?!#)|url\((?!#)|@import""", html)
 
 
+def test_every_table_scrolls_in_one_box_of_its_own(a_validated_run, points):
+    html = render(a_validated_run, [LEDGER], points)
+    assert html.count("<table") == html.count('<div class="wide"') > 10
+
+
 def test_every_key_of_a_run_may_be_missing(tmp_path, scores, a_validated_run, points):
     run = a_run(scores)
     assert "not measured" in page(tmp_path, {}).text
