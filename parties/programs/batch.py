@@ -141,8 +141,7 @@ class Told:
 
     def warn(self, source: str) -> None:
         """Warn of each level that no training row had."""
-        for warning in unseen_warnings(source, self._unseen):
-            self._run.warn(warning)
+        self._run.warn(*unseen_warnings(source, self._unseen))
 
     def stability(self) -> dict[str, Any]:
         """Return what score.json says of the columns' stability from the training rows to the batch."""

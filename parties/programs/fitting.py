@@ -211,3 +211,9 @@ async def host_fits(run: Run, common: Common, columns: Columns, keys: Keys) -> H
         lambda kept: Shape(*kept),
     )
     return HostFits(run, keys, guests, quota_of(run, guests, keys.pair.own.public.n) if keys.pair else None)
+
+
+def warn_unless_converged(run: Run, fit: Fit) -> None:
+    """Warn of a model whose descent ended at its most gradients."""
+    if not fit.converged:
+        run.warn(f"the fit did not converge within model.max_iter: {fit.gradients} gradients")

@@ -155,17 +155,14 @@ async def training(run: Run, table: Table) -> Trained:
         unit=told.scale,
     )
     check_signs(run, table.source, half.weights)
-    for warning in unseen(half.levels, common.table):
-        run.warn(warning)
+    run.warn(*unseen(half.levels, common.table))
     facts = {"intersection": len(common.table), "rows": common.rows, "iterations": fit.gradients}
     facts |= described | held_out_stability(run, common, half) | monthly(common.table, half.population)
     if errors:
         facts |= {"coefficients": half.weights, "standard_errors": errors}
     if disclosure.joined_coefficients:
         facts["joint_coefficients"] = await _show_coefficients(run, half, tuple(table.columns))
-    shown = measured_rows(run.job, common.train)
-    if shown.any():
-        await send_logits(run, (x @ fit.coefficients)[shown])
+    await send_logits(run, (x @ fit.coefficients)[measured_rows(run.job, common.train)])
     return Trained(half, facts)
 
 

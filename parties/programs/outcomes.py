@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from parties.inspection import known_of
 from parties.programs.alignment import Common, Mask, align_guest, measured_rows
 from parties.programs.features import guest_features, hosts_names
-from parties.programs.fitting import Keys, guest_fits, guest_keys, told_units
+from parties.programs.fitting import Keys, guest_fits, guest_keys, told_units, warn_unless_converged
 from parties.programs.limits import check_outcomes
 from parties.programs.masking import hosts_logits
 from parties.programs.model import Features, Half, columns_of, levels_in, unseen
@@ -120,8 +120,7 @@ async def training(run: Run, table: Table) -> Trained:
     await hosts_names(run)
     both = await _fit(run, common, features, known.take(common.train), keys)
     levels = levels_in(common.training, features)
-    for warning in unseen(levels, common.table):
-        run.warn(warning)
+    run.warn(*unseen(levels, common.table))
     if run.job.disclosure.joined_coefficients:
         facts["joint_coefficients"] = await show_coefficients(
             run, both.weights, features, tuple(table.columns)
@@ -160,8 +159,7 @@ async def _fit(run: Run, common: Common, features: Features, target: Target, key
     columns = Columns(own[common.train], penalty, start, variance=told.mean_variance)
     fits = await guest_fits(run, common, columns, keys)
     fit = await fits.descend(columns, scaled, run.fit_rules, "fit 1")
-    if not fit.converged:
-        run.warn(f"the fit did not converge within model.max_iter: {fit.gradients} gradients")
+    warn_unless_converged(run, fit)
     shift = np.zeros(own.shape[1])
     shift[0] = centre
     joint, alone = told.scale * fit.coefficients + shift, told.scale * start + shift
@@ -172,9 +170,7 @@ async def _measured(run: Run, common: Common, known: Target, both: Both) -> Pred
     """Learn the hosts' part of the rows that may be measured."""
     assert run.family
     rows = measured_rows(run.job, common.train)
-    theirs = np.empty(0)
-    if rows.any():
-        theirs = await hosts_logits(run, int(rows.sum()))
+    theirs = await hosts_logits(run, int(rows.sum()))
     joint = both.own[rows] @ both.joint + both.unit * theirs
     predictors = {"joint": joint, "guest_only": both.own[rows] @ both.alone}
     return Predicted(run.family, known.take(rows), common.train[rows], predictors)

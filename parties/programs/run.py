@@ -222,10 +222,11 @@ class Run:
         randomiser_bits = RANDOMISER_BITS[str(self.job.encryption.randomiser_bits)]
         return PublicKey(modulus, self.arithmetic, randomiser_bits, source=holder.name)
 
-    def warn(self, text: str) -> None:
+    def warn(self, *texts: str) -> None:
         """Tell the operator, and keep it for the run's books."""
-        self.warnings.append(text)
-        self.progress.warn(text)
+        for text in texts:
+            self.warnings.append(text)
+            self.progress.warn(text)
 
     def books(self, session: Session, effort: Effort) -> dict[str, Any]:
         """Return what every party's run.json begins with."""

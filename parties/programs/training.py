@@ -20,7 +20,7 @@ from parties.programs.features import (
     hosts_names,
     without,
 )
-from parties.programs.fitting import Keys, guest_fits, guest_keys
+from parties.programs.fitting import Keys, guest_fits, guest_keys, warn_unless_converged
 from parties.programs.folds import guest_path, warn_of_bins
 from parties.programs.limits import check_events, check_weights
 from parties.programs.masking import hosts_logits
@@ -119,8 +119,7 @@ async def training(run: Run, table: Table) -> Trained:
     features = models.features
     check_signs(run, table.source, models.without_intercept)
     levels = levels_in(common.training, features)
-    for warning in unseen(levels, common.table):
-        run.warn(warning)
+    run.warn(*unseen(levels, common.table))
     if run.job.disclosure.joined_coefficients:
         facts["joint_coefficients"] = await show_coefficients(
             run, models.weights, features, tuple(table.columns)
@@ -173,8 +172,7 @@ async def _fit(
         start = _alone(own[common.train], y, path.chosen.C)
     values = facts.get("information_value", {}).get("guest", {})
     fitted = await guest_fitted(run, fits, inputs, y, values, theirs, common.table.source, weight)
-    if not fitted.fit.converged:
-        run.warn(f"the fit did not converge within model.max_iter: {fitted.fit.gradients} gradients")
+    warn_unless_converged(run, fitted.fit)
     selection = run.job.features.selection
     if selection.leaves_out or selection.drops:
         gone = [column.label for column in theirs if not column.kept]
@@ -206,9 +204,7 @@ async def show_coefficients(
 async def _measured(run: Run, common: Common, models: Models) -> Measured:
     """Learn the hosts' logits of the rows that may be measured."""
     rows = measured_rows(run.job, common.train)
-    theirs = np.empty(0)
-    if rows.any():
-        theirs = await hosts_logits(run, int(rows.sum()))
+    theirs = await hosts_logits(run, int(rows.sum()))
     assert common.table.label is not None
     y, train = common.table.label[rows], common.train[rows]
     own = models.logit[rows]

@@ -81,8 +81,7 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
     own = Own(codes, layout_of(bins))
     shown = await hosts_names(run)
     levels = earlier.levels if earlier else levels_in(common.training)
-    for warning in unseen(levels, common.table):
-        run.warn(warning)
+    run.warn(*unseen(levels, common.table))
     start = np.zeros(common.rows["train"])
     if earlier:
         start = await warm.logits(run, earlier, codes[common.train])

@@ -53,8 +53,7 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
         columns = tuple(table.columns)
         await run.step("names", lambda: names.host(columns, guest=run.guest), as_it_is, as_it_is)
     levels = half.levels if half else levels_in(common.training)
-    for warning in unseen(levels, common.table):
-        run.warn(warning)
+    run.warn(*unseen(levels, common.table))
     if half:
         await warm.answer(run, half, trained)
     rules = run.grow_rules
