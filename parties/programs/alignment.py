@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from parties.inspection import Listed, clean_ids, training_rows
 from parties.programs.run import Run, as_it_is
 from vfl.errors import DataError
 from vfl.features import split
+from vfl.table.read import check_columns
 from vfl.table.table import Table
 from vfl.table.texts import Ids
 
@@ -39,23 +41,37 @@ class Common:
         """The rows of each split."""
         return {"train": int(self.train.sum()), "test": int((~self.train).sum())}
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What every party's run.json says of them."""
+        return {"intersection": len(self.table), "rows": self.rows}
+
 
 async def align_guest(run: Run, table: Table) -> Common:
-    """Find the common customers, and tell the hosts which of them train."""
+    """Find the common customers, and tell the hosts which of them train.
+
+    Raises DataError where a column carries nothing in the rows that do.
+    """
+    run.progress.phase("finding common customers")
     rows, _ = await match_guest(run, table, run.job.alignment.min_intersection)
     common = table.take(rows)
     train = training_rows(common)
     if not train.any():
         raise DataError(table.source, "no common customer is in the split train", "see data.split")
     await run.step("split", lambda: split.guest(train, hosts=run.hosts), lambda _: None, lambda _: None)
-    return Common(common, train)
+    return _checked(Common(common, train))
 
 
 async def align_host(run: Run, table: Table) -> Common:
-    """Find the common customers, and learn which of them train."""
+    """Find the common customers, and learn which of them train; raises DataError as `align_guest`."""
     common = table.take(await match_host(run, table, run.job.alignment.min_intersection))
     train = await run.step("split", lambda: split.host(len(common), guest=run.guest), as_it_is, as_it_is)
-    return Common(common, train)
+    return _checked(Common(common, train))
+
+
+def _checked(common: Common) -> Common:
+    check_columns(common.training)
+    return common
 
 
 def measured_rows(job: Job, train: Mask) -> Mask:

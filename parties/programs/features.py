@@ -16,7 +16,7 @@ from parties.programs.model import Features, columns_of, numbered
 from parties.programs.run import Run, as_it_is
 from vfl.crypto.paillier import PublicKey
 from vfl.errors import DataError
-from vfl.features import names, selected, woe
+from vfl.features import selected, woe
 from vfl.stats.binned import Bins, IndicatorColumns, WoeColumns
 from vfl.stats.binning import Wishes
 from vfl.stats.counted import CountedBins
@@ -31,6 +31,7 @@ Counted = dict[str, CountedBins]
 
 def guest_features(run: Run, common: Common) -> tuple[Features, dict[str, Any]]:
     """Return the guest's features and, of bins, what run.json says of them."""
+    run.progress.phase("binning" if run.job.features.kind == "woe" else "standardising")
     if run.job.features.kind == "standard":
         return own_standard(run, common), {}
     y = common.training.label
@@ -42,20 +43,6 @@ def guest_features(run: Run, common: Common) -> tuple[Features, dict[str, Any]]:
         for (name, binning), own in zip(bins.of.items(), slots, strict=True)
     }
     return _woe_columns(run, common, counted)
-
-
-async def hosts_names(run: Run) -> dict[str, tuple[str, ...]]:
-    """Return the names of the hosts' columns by host, none where the contract keeps them secret."""
-    if run.job.disclosure.host_columns == "anonymous":
-        return {}
-
-    async def told() -> dict[str, tuple[str, ...]]:
-        return {host.name: await names.guest(host=host) for host in run.hosts}
-
-    def tuples(kept: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
-        return {host: tuple(columns) for host, columns in kept.items()}
-
-    return await run.step("names", told, as_it_is, tuples)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,17 +17,18 @@ from parties.online.answering import answering
 from parties.programs.alignment import align_host, match_host, measured_rows
 from parties.programs.batch import Batch, Matched, Told
 from parties.programs.consent import publish_results
+from parties.programs.disclosed import host_coefficients, show_names
 from parties.programs.effort import Effort
 from parties.programs.errors import host_errors
 from parties.programs.features import check_signs, host_features, without
 from parties.programs.fitting import host_fits, host_keys, told_units
 from parties.programs.folds import host_path
 from parties.programs.masking import send_logits
-from parties.programs.model import Features, Half, columns_of, levels_in, numbered, unseen
+from parties.programs.model import Features, Half, columns_of, levels_in, unseen
 from parties.programs.overlap import host_without_overlap
 from parties.programs.points import card_facts
 from parties.programs.precedents import check_earlier
-from parties.programs.run import Run, as_it_is
+from parties.programs.run import Run
 from parties.programs.serving import Service
 from parties.programs.serving import serve as serve_runs
 from parties.programs.signs import Inputs, host_fitted
@@ -37,8 +38,7 @@ from parties.programs.trees import batches
 from parties.programs.trees import host as trees
 from parties.progress import Progress
 from parties.sources import batch_source, read_training
-from vfl.features import names
-from vfl.linear import coefficients, halves
+from vfl.linear import halves
 from vfl.table.read import check_columns
 from vfl.table.table import Table
 from vfl.wire.flow import Role
@@ -120,13 +120,9 @@ async def _scoring(run: Run, table: Table, model: Path) -> dict[str, Any]:
 
 async def training(run: Run, table: Table) -> Trained:
     """Fit the host's half."""
-    disclosure = run.job.disclosure
     keys = await host_keys(run)
     common = await align_host(run, table)
-    check_columns(common.training)
-    if disclosure.host_columns == "named":
-        columns = tuple(table.columns)
-        await run.step("names", lambda: names.host(columns, guest=run.guest), as_it_is, as_it_is)
+    await show_names(run, table)
     await check_earlier(run, common)
     features, described = await host_features(run, common, keys.labels)
     features = await host_without_overlap(run, common, keys.labels, features, described)
@@ -156,12 +152,11 @@ async def training(run: Run, table: Table) -> Trained:
     )
     check_signs(run, table.source, half.weights)
     run.warn(*unseen(half.levels, common.table))
-    facts = {"intersection": len(common.table), "rows": common.rows, "iterations": fit.gradients}
-    facts |= described | held_out_stability(run, common, half) | monthly(common.table, half.population)
+    facts = common.facts | {"iterations": fit.gradients} | described
+    facts |= held_out_stability(run, common, half) | monthly(common.table, half.population)
     if errors:
         facts |= {"coefficients": half.weights, "standard_errors": errors}
-    if disclosure.joined_coefficients:
-        facts["joint_coefficients"] = await _show_coefficients(run, half, tuple(table.columns))
+    facts |= await host_coefficients(run, table, features, half.weights)
     await send_logits(run, (x @ fit.coefficients)[measured_rows(run.job, common.train)])
     return Trained(half, facts)
 
@@ -170,17 +165,6 @@ def _inputs(run: Run, features: Features, x: Matrix, variance: float) -> Inputs:
     """Return the host's columns as the fit begins with them: at 0."""
     penalty = np.full(x.shape[1], 1 / run.job.regression.C)
     return Inputs(features.names, x, penalty, np.zeros(x.shape[1]), variance)
-
-
-async def _show_coefficients(run: Run, half: Half, columns: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    """Show the guest the host's weights, by number where names stay secret; return both halves."""
-    anonymous = run.job.disclosure.host_columns == "anonymous"
-    said = numbered(half.features.sources, columns) if anonymous else half.features.names
-    shown = dict(zip(said, half.weights.values(), strict=True))
-    return {
-        run.guest.name: await coefficients.host(shown, guest=run.guest),
-        run.party.party: half.weights,
-    }
 
 
 async def scoring_batch(run: Run, table: Table, model: Path) -> dict[str, Any]:

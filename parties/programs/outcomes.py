@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from parties.inspection import known_of
 from parties.programs.alignment import Common, Mask, align_guest, measured_rows
-from parties.programs.features import guest_features, hosts_names
+from parties.programs.disclosed import guest_coefficients, hosts_names
+from parties.programs.features import guest_features
 from parties.programs.fitting import Keys, guest_fits, guest_keys, told_units, warn_unless_converged
 from parties.programs.limits import check_outcomes
 from parties.programs.masking import hosts_logits
@@ -18,7 +19,7 @@ from parties.programs.model import Features, Half, columns_of, levels_in, unseen
 from parties.programs.precedents import check_counted, check_earlier
 from parties.programs.run import Run
 from parties.programs.stability import held_out_stability, monthly, population_of
-from parties.programs.training import Trained, show_coefficients
+from parties.programs.training import Trained
 from parties.programs.validation import MODELS
 from vfl.linear.alone import fitted
 from vfl.linear.columns import Columns
@@ -26,7 +27,6 @@ from vfl.linear.family import Family, Target
 from vfl.linear.logistic import Fit
 from vfl.linear.units import Units
 from vfl.stats.outcomes import deviance_gain, evaluate_outcomes, prediction_tenths
-from vfl.table.read import check_columns
 from vfl.table.table import Table
 
 Vector = NDArray[np.float64]
@@ -109,37 +109,29 @@ async def training(run: Run, table: Table) -> Trained:
     """Fit the guest's half, and measure what it is worth with the hosts'."""
     assert run.family
     keys = await guest_keys(run)
-    run.progress.phase("finding common customers")
     common = await align_guest(run, table)
-    check_columns(common.training)
     known = known_of(common.table, common.train)
     check_outcomes(run.gates, table.source, run.family, known.take(common.train))
-    run.progress.phase("standardising")
     features, facts = guest_features(run, common)
     await check_earlier(run, common)
     await hosts_names(run)
     both = await _fit(run, common, features, known.take(common.train), keys)
     levels = levels_in(common.training, features)
     run.warn(*unseen(levels, common.table))
-    if run.job.disclosure.joined_coefficients:
-        facts["joint_coefficients"] = await show_coefficients(
-            run, both.weights, features, tuple(table.columns)
-        )
+    facts |= await guest_coefficients(run, table, features, both.weights)
     measured = await _measured(run, common, known, both)
-    population = population_of(common, features)
-    kind = run.job.regression.kind
     half = Half(
         run.id,
         features,
         both.weights,
         levels,
-        population=population,
+        population=population_of(common, features),
         absent=run.absent,
-        kind=kind,
+        kind=run.job.regression.kind,
         unit=both.unit,
     )
     facts |= held_out_stability(run, common, half) | monthly(common.table, half.population)
-    facts |= {"intersection": len(common.table), "rows": common.rows} | both.facts
+    facts |= common.facts | both.facts
     facts |= {"family": run.family.name, "splits": measured.evaluated(), "validation": measured.validation()}
     return Trained(half, facts, {})
 

@@ -10,21 +10,15 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from parties.programs.alignment import Common, align_guest, measured_rows
+from parties.programs.disclosed import guest_coefficients, hosts_names
 from parties.programs.errors import Errors, guest_errors
 from parties.programs.evaluation import Measured, calibrated
-from parties.programs.features import (
-    HostsColumn,
-    check_signs,
-    guest_features,
-    hosts_columns,
-    hosts_names,
-    without,
-)
+from parties.programs.features import HostsColumn, check_signs, guest_features, hosts_columns, without
 from parties.programs.fitting import Keys, guest_fits, guest_keys, warn_unless_converged
 from parties.programs.folds import guest_path, warn_of_bins
 from parties.programs.limits import check_events, check_weights
 from parties.programs.masking import hosts_logits
-from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, numbered, unseen
+from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, unseen
 from parties.programs.overlap import guest_without_overlap
 from parties.programs.points import bands_facts
 from parties.programs.precedents import check_counted, check_earlier
@@ -33,8 +27,7 @@ from parties.programs.run import Run
 from parties.programs.signs import Fitted, Inputs, guest_fitted
 from parties.programs.stability import held_out_stability, measured_moves, monthly, population_of
 from parties.programs.trees_model import TreeHalf
-from vfl.linear import coefficients, logistic
-from vfl.table.read import check_columns
+from vfl.linear import logistic
 from vfl.table.table import Table
 from vfl.trees.model import GuestTrees
 
@@ -101,12 +94,9 @@ class Models:
 async def training(run: Run, table: Table) -> Trained:
     """Fit the guest's half, and measure what it is worth with the host's."""
     keys = await guest_keys(run)
-    run.progress.phase("finding common customers")
     common = await align_guest(run, table)
-    check_columns(common.training)
     check_events(run, common.training)
     check_weights(run.gates, "labels", common.training)
-    run.progress.phase("binning" if run.job.features.kind == "woe" else "standardising")
     features, facts = guest_features(run, common)
     await check_earlier(run, common)
     named = await hosts_names(run)
@@ -120,10 +110,7 @@ async def training(run: Run, table: Table) -> Trained:
     check_signs(run, table.source, models.without_intercept)
     levels = levels_in(common.training, features)
     run.warn(*unseen(levels, common.table))
-    if run.job.disclosure.joined_coefficients:
-        facts["joint_coefficients"] = await show_coefficients(
-            run, models.weights, features, tuple(table.columns)
-        )
+    facts |= await guest_coefficients(run, table, features, models.weights)
     measured = await _measured(run, common, models)
     calibration = measured.calibration if run.fit_rules.taylor else None
     half = Half(
@@ -139,7 +126,7 @@ async def training(run: Run, table: Table) -> Trained:
     half = replace(half, averages=averages)
     facts |= held_out_stability(run, common, half)
     facts |= monthly(common.table, half.population, measured_moves(run, common, measured))
-    facts |= {"intersection": len(common.table), "rows": common.rows} | models.facts | _worth(run, measured)
+    facts |= common.facts | models.facts | _worth(run, measured)
     return Trained(half, facts, measured.curves())
 
 
@@ -188,17 +175,6 @@ def _alone(own: Matrix, y: Labels, strength: float, weight: Vector | None = None
     fit = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-10, max_iter=500)
     fit.fit(own[:, 1:], y, sample_weight=weight)
     return np.concatenate([fit.intercept_, fit.coef_[0]])
-
-
-async def show_coefficients(
-    run: Run, weights: dict[str, float], features: Features, columns: tuple[str, ...]
-) -> dict[str, dict[str, float]]:
-    """Show each host the guest's weights, under the names that hosts' go by; return all parts."""
-    anonymous = run.job.disclosure.host_columns == "anonymous"
-    said = numbered(features.sources, columns) if anonymous else features.names
-    shown = dict(zip(("intercept", *said), weights.values(), strict=True))
-    theirs = {host.name: await coefficients.guest(shown, host=host) for host in run.hosts}
-    return {run.guest.name: weights, **theirs}
 
 
 async def _measured(run: Run, common: Common, models: Models) -> Measured:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parties.programs.alignment import Common, align_guest, measured_rows
+from parties.programs.disclosed import hosts_names
 from parties.programs.evaluation import Measured
-from parties.programs.features import hosts_names
 from parties.programs.keys import new_key
 from parties.programs.limits import check_events, check_leaves
 from parties.programs.model import Calibration, levels_in, unseen
@@ -26,7 +26,6 @@ from parties.programs.trees.growth import Counted, Growth, Heard
 from parties.programs.trees_model import TreeHalf
 from vfl.crypto.paillier import PublicKey
 from vfl.errors import ConfigError, DataError
-from vfl.table.read import check_columns
 from vfl.table.table import Table
 from vfl.trees import boosting, pooled, scoring, shown
 from vfl.trees.gradients import MOST_TOGETHER, MOST_WEIGHT
@@ -68,9 +67,7 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
     if earlier:
         warm.check_table(earlier, table, run.job.trees.max_bin)
     old = warm.guests_trees(earlier)
-    run.progress.phase("finding common customers")
     common = await align_guest(run, table)
-    check_columns(common.training)
     check_events(run, common.training)
     check_leaves(
         run.gates, run.job.trees, len(common.training.counted), warm.depths(tree.chosen for tree in old)
@@ -91,14 +88,13 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
         run.id, GuestTrees(bins, run.host_names, old + grown.ensemble.trees, first), levels, run.absent
     )
     measured = await _measured(run, common, own, weight, grown, half.trees, len(old))
-    facts = {
-        "intersection": len(common.table),
-        "rows": common.rows,
+    facts = common.facts | {
         "trees": grown.growth.facts(grown.ensemble, len(old))
         | {"disclosed": _disclosed(run, common, grown, old), "importances": _importances(run, half, shown)},
         "splits": measured.evaluated(),
         "validation": measured.validation(run.party.report.cutoff),
-    } | bands_facts(run.job, measured)
+    }
+    facts |= bands_facts(run.job, measured)
     facts |= monthly(common.table, None, measured_moves(run, common, measured))
     return Trained(half, facts, measured.curves())
 

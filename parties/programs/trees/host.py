@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from parties.programs.alignment import align_host, measured_rows
+from parties.programs.disclosed import show_names
 from parties.programs.limits import check_columns_count, check_leaves
 from parties.programs.model import levels_in, unseen
 from parties.programs.precedents import check_earlier
-from parties.programs.run import Run, as_it_is
+from parties.programs.run import Run
 from parties.programs.trees import warm
 from parties.programs.trees.coding import check_rare_bins, fit_bins
 from parties.programs.trees.growth import Heard
 from parties.programs.trees_model import TreeHalf
-from vfl.features import names
-from vfl.table.read import check_columns
 from vfl.table.table import Table
 from vfl.trees import boosting, scoring, shown
 from vfl.trees.model import HostTrees, layout_of
@@ -42,16 +41,13 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
         warm.check_table(half, table, run.job.trees.max_bin)
     old = warm.hosts_trees(half)
     common = await align_host(run, table)
-    check_columns(common.training)
     check_columns_count(run, len(table.columns))
     check_leaves(run.gates, run.job.trees, common.rows["train"], warm.depths(old))
     bins, codes = fit_bins(run, common, half.trees.bins if half else None)
     trained = codes[common.train]
     check_rare_bins(run, bins, trained)
     await check_earlier(run, common)
-    if run.job.disclosure.host_columns == "named":
-        columns = tuple(table.columns)
-        await run.step("names", lambda: names.host(columns, guest=run.guest), as_it_is, as_it_is)
+    await show_names(run, table)
     levels = half.levels if half else levels_in(common.training)
     run.warn(*unseen(levels, common.table))
     if half:
@@ -75,11 +71,7 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
     asked = measured_rows(run.job, common.train) & ~common.train
     if asked.any():
         await scoring.host(splits, codes[asked], guest=run.guest)
-    facts = {
-        "intersection": len(common.table),
-        "rows": common.rows,
-        "trees": _facts(run, heard, old, new, common.rows["train"]),
-    }
+    facts = common.facts | {"trees": _facts(run, heard, old, new, common.rows["train"])}
     return Trained(TreeHalf(run.id, HostTrees(bins, splits), levels, run.absent), facts)
 
 
