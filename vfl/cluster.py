@@ -7,11 +7,17 @@ What is sent can be secret: a cluster is the party's own machine, and nobody els
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
+B = TypeVar("B")
 T = TypeVar("T")
+
+Best = Callable[[int, str | None], B]
+"""Returns the fastest backend of a kind, for so many threads, or the one of this name."""
 
 WORTH = 20e-3
 """Seconds of a core's work below which a chunk is not worth its journey: dearer than that are scheduling,
@@ -43,6 +49,28 @@ class Cluster(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Workers(Generic[B]):
+    """A cluster's workers as they compute with backends of one kind: each with the `best` that runs there.
+
+    `wanted`: the backend at the workers, None for the fastest that each can run.  `worth`: seconds of
+    work from which a chunk is sent.
+    """
+
+    cluster: Cluster
+    best: Best[B]
+    wanted: str | None
+    worth: float
+
+    def cut(self, rows: int, seconds: float, width: int, fewest: int = 1) -> list[slice]:
+        """Cut rows as `chunks` does."""
+        return chunks(rows, seconds, width, self.cluster.slots, self.worth, fewest)
+
+    def map(self, calls: Iterable[Callable[[B], T]]) -> list[T]:
+        """Return what workers' backends answer to every call, in their order."""
+        return self.cluster.map(computed, ((self.best, self.wanted, call) for call in calls))
+
+
 def chunks(
     rows: int, seconds: float, width: int, slots: int, worth: float = WORTH, fewest: int = 1
 ) -> list[slice]:
@@ -57,3 +85,13 @@ def chunks(
         pieces = 1
     cuts = [rows * i // pieces for i in range(pieces + 1)] if rows else []
     return [slice(first, end) for first, end in itertools.pairwise(cuts)]
+
+
+def computed(best: Best[B], wanted: str | None, call: Callable[[B], T]) -> T:
+    """Return what a worker's own backend answers to a call."""
+    return call(_backend(best, wanted))
+
+
+@functools.cache
+def _backend(best: Best[B], wanted: str | None) -> B:
+    return best(1, wanted)  # the cluster says how many chunks a worker takes at once

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
+from functools import partial
 from operator import methodcaller
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from psi.group.choice import best
 from psi.group.seam import SIZE, Group, RefusedRowError, Rows
 from psi.group.sodium import Sodium
-from vfl.cluster import WORTH, Cluster, chunks
+from vfl.cluster import WORTH, Cluster, Workers
 
 POWER = 12e-6
 """Seconds that a power takes on one core with IFMA."""
@@ -30,11 +30,11 @@ class Spread:
     def __init__(
         self, cluster: Cluster, here: Group, wanted: str | None = None, worth: float = WORTH
     ) -> None:
-        self._cluster, self._here, self._wanted = cluster, here, wanted
-        self._worth = worth / (SODIUM if isinstance(here, Sodium) else 1)
+        worth /= SODIUM if isinstance(here, Sodium) else 1
+        self._here, self._workers = here, Workers(cluster, best, wanted, worth)
 
     def __repr__(self) -> str:
-        return f"Spread({self._cluster!r}, {self._here!r})"
+        return f"Spread({self._workers.cluster!r}, {self._here!r})"
 
     def expanded(self, messages: Sequence[bytes], dst: bytes) -> Rows:
         """Return expand_message_xmd(SHA-512, message, dst, 64) of every message: cheap, so here."""
@@ -53,26 +53,21 @@ class Spread:
         return self._powers("mapped_and_raised", uniform, scalar)
 
     def _powers(self, name: str, rows: Rows, scalar: int) -> Rows:
-        cuts = chunks(len(rows), POWER, rows.shape[1] + SIZE, self._cluster.slots, self._worth)
+        cuts = self._workers.cut(len(rows), POWER, rows.shape[1] + SIZE)
         if len(cuts) < 2:
             found: Rows = methodcaller(name, rows, scalar)(self._here)
             return found
-        parts = self._cluster.map(raised, ((self._wanted, name, rows[s], scalar) for s in cuts))
+        parts = self._workers.map(partial(raised, name, rows[s], scalar) for s in cuts)
         for part, cut in zip(parts, cuts, strict=True):
             if isinstance(part, int):
                 raise RefusedRowError(cut.start + part)
         return np.concatenate(parts)
 
 
-def raised(wanted: str | None, name: str, rows: Rows, scalar: int) -> Rows | int:
-    """Return the rows' powers by a worker's own backend, or the index of the first row that has none."""
+def raised(name: str, rows: Rows, scalar: int, group: Group) -> Rows | int:
+    """Return the rows' powers by a worker's own group, or the index of the first row that has none."""
     try:
-        found: Rows = methodcaller(name, rows, scalar)(_backend(wanted))
+        found: Rows = methodcaller(name, rows, scalar)(group)
     except RefusedRowError as error:
         return error.index
     return found
-
-
-@functools.cache
-def _backend(wanted: str | None) -> Group:
-    return best(1, wanted)  # the cluster says how many chunks a worker takes at once

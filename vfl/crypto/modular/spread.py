@@ -7,22 +7,19 @@ send than to compute is done here.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import methodcaller
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vfl.cluster import WORTH, Cluster, chunks
+from vfl.cluster import WORTH, Cluster, Workers
 from vfl.crypto.modular.choice import best
 from vfl.crypto.modular.gmp import Gmp
 from vfl.crypto.modular.kernels import FEW
 from vfl.crypto.modular.pairs import Pairs
 from vfl.crypto.modular.residues import Residues
 from vfl.crypto.modular.seam import Integers, Modular
-
-T = TypeVar("T")
 
 BIT = 33e-9
 """Seconds that a row takes at 2048 bits on one core with IFMA, for each bit of a randomiser."""
@@ -56,11 +53,11 @@ class Spread:
     def __init__(
         self, cluster: Cluster, here: Modular, wanted: str | None = None, worth: float = WORTH
     ) -> None:
-        self._cluster, self._here, self._wanted = cluster, here, wanted
-        self._worth = worth / (GMP if isinstance(here, Gmp) else 1)
+        worth /= GMP if isinstance(here, Gmp) else 1
+        self._here, self._workers = here, Workers(cluster, best, wanted, worth)
 
     def __repr__(self) -> str:
-        return f"Spread({self._cluster!r}, {self._here!r})"
+        return f"Spread({self._workers.cluster!r}, {self._here!r})"
 
     def multiply(self, a: Pairs, b: Pairs, n: int) -> Pairs:
         """Return a_i b_i: a microsecond a row, here."""
@@ -73,18 +70,18 @@ class Spread:
     def sum_by_bin(self, c: Pairs, codes: Integers, bins: Sequence[int], n: int) -> list[Pairs]:
         """Return the products by bin: rows are shared, their products joined here."""
         rows, columns = codes.shape
-        cuts = self._cut(rows, CELL * columns, c.shape[1] + 8 * columns)
+        cuts = self._workers.cut(rows, CELL * columns, c.shape[1] + 8 * columns)
         if len(cuts) < 2:
             return self._here.sum_by_bin(c, codes, bins, n)
         name, sizes = "sum_by_bin", list(bins)
-        parts = self._map(methodcaller(name, c[s], codes[s], sizes, n) for s in cuts)
+        parts = self._workers.map(methodcaller(name, c[s], codes[s], sizes, n) for s in cuts)
         total = self._joined([np.concatenate(part) for part in parts], n)
         return np.split(total, np.cumsum(sizes)[:-1])
 
     def fixed_base_powers(self, base: int, exponents: Residues, n: int, factors: Pairs) -> Pairs:
         """Return factor_i base^(e_i)."""
         rows, size = exponents.shape
-        cuts = self._cut(rows, BIT * 8 * max(size, 1), size + 2 * factors.shape[1], FEW)
+        cuts = self._workers.cut(rows, BIT * 8 * max(size, 1), size + 2 * factors.shape[1], FEW)
         if len(cuts) < 2:
             return self._here.fixed_base_powers(base, exponents, n, factors)
         name = "fixed_base_powers"
@@ -93,7 +90,7 @@ class Spread:
     def row_powers(self, c: NDArray[np.uint8], k: Integers, n: int) -> Pairs:
         """Return prod_j c_ij^(k_ij), signed."""
         rows, q, width = c.shape
-        cuts = self._cut(rows, FACTOR * max(q, 1), q * (width + 8))
+        cuts = self._workers.cut(rows, FACTOR * max(q, 1), q * (width + 8))
         if len(cuts) < 2:
             return self._here.row_powers(c, k, n)
         return self._rows(methodcaller("row_powers", c[s], k[s], n) for s in cuts)
@@ -101,15 +98,17 @@ class Spread:
     def multi_exponentiation(self, c: Pairs, k: Integers, n: int) -> Pairs:
         """Return prod_i c_i^(k_ij): rows are shared, their products joined here."""
         rows, columns = k.shape
-        cuts = self._cut(rows, TERM * max(columns, 1), c.shape[1] + 8 * columns)
+        cuts = self._workers.cut(rows, TERM * max(columns, 1), c.shape[1] + 8 * columns)
         if len(cuts) < 2:
             return self._here.multi_exponentiation(c, k, n)
-        return self._joined(self._map(methodcaller("multi_exponentiation", c[s], k[s], n) for s in cuts), n)
+        return self._joined(
+            self._workers.map(methodcaller("multi_exponentiation", c[s], k[s], n) for s in cuts), n
+        )
 
     def packed(self, c: Pairs, slots: int, bits: int, n: int) -> Pairs:
         """Return prod_j c_(S i + j)^(2^(bits j)): whole groups are shared."""
         groups = -(-len(c) // slots)
-        cuts = self._cut(groups, SQUARING * slots * max(bits, 1), slots * c.shape[1])
+        cuts = self._workers.cut(groups, SQUARING * slots * max(bits, 1), slots * c.shape[1])
         if len(cuts) < 2:
             return self._here.packed(c, slots, bits, n)
         return self._rows(
@@ -118,7 +117,7 @@ class Spread:
 
     def powers(self, c: Pairs, exponent: int, n: int) -> Pairs:
         """Return c_i^exponent."""
-        cuts = self._cut(len(c), SQUARING * exponent.bit_length(), c.shape[1])
+        cuts = self._workers.cut(len(c), SQUARING * exponent.bit_length(), c.shape[1])
         if len(cuts) < 2:
             return self._here.powers(c, exponent, n)
         return self._rows(methodcaller("powers", c[s], exponent, n) for s in cuts)
@@ -129,29 +128,13 @@ class Spread:
 
     def crt_decrypt(self, c: Pairs, p: int, q: int) -> Residues:
         """Return the plaintexts: p and q go to the workers."""
-        cuts = self._cut(len(c), DECRYPTION, c.shape[1])
+        cuts = self._workers.cut(len(c), DECRYPTION, c.shape[1])
         if len(cuts) < 2:
             return self._here.crt_decrypt(c, p, q)
         return self._rows(methodcaller("crt_decrypt", c[s], p, q) for s in cuts)
 
-    def _cut(self, rows: int, seconds: float, width: int, fewest: int = 1) -> list[slice]:
-        return chunks(rows, seconds, width, self._cluster.slots, self._worth, fewest)
-
-    def _rows(self, calls: Any) -> NDArray[np.uint8]:
-        return np.concatenate(self._map(calls))
-
-    def _map(self, calls: Any) -> list[Any]:
-        return self._cluster.map(computed, ((self._wanted, call) for call in calls))
+    def _rows(self, calls: Iterable[Callable[[Modular], Pairs]]) -> Pairs:
+        return np.concatenate(self._workers.map(calls))
 
     def _joined(self, parts: list[Pairs], n: int) -> Pairs:
         return functools.reduce(lambda a, b: self._here.multiply(a, b, n), parts)
-
-
-def computed(wanted: str | None, call: Callable[[Modular], T]) -> T:
-    """Return what a worker's own backend answers to a call."""
-    return call(_backend(wanted))
-
-
-@functools.cache
-def _backend(wanted: str | None) -> Modular:
-    return best(1, wanted)  # the cluster says how many chunks a worker takes at once
