@@ -86,7 +86,7 @@ def test_every_plaintext_is_filled_with_as_many_sums(columns: int, bits: int) ->
     assert masking.packing.slots == layout.width
     assert masking.packing.plaintexts == 5 * layout.groups
     assert layout.raised >= 0
-    assert masking.bits - 2 == 2 * correlation.FRACTION + layout.raised
+    assert masking.bits - 2 == 2 * correlation.COLUMN_FRACTION + layout.raised
 
 
 @settings(max_examples=50)
@@ -96,9 +96,9 @@ def test_rounded_factors_never_reach_the_bound_of_a_sum(n: int, seed: int) -> No
     x = rng.standard_cauchy((n, 1)) ** 3
     unit = unit_columns(x)
     assert np.linalg.norm(unit) == pytest.approx(1) or not unit.any()
-    fixed = correlation.encode(unit * correlation.SHRUNK, correlation.FRACTION).astype(object)
-    other = correlation.encode(unit, correlation.FRACTION).astype(object)
-    assert abs((fixed * other).sum()) < 1 << (2 * correlation.FRACTION)
+    fixed = correlation.encode(unit * correlation.SHRUNK, correlation.COLUMN_FRACTION).astype(object)
+    other = correlation.encode(unit, correlation.COLUMN_FRACTION).astype(object)
+    assert abs((fixed * other).sum()) < 1 << (2 * correlation.COLUMN_FRACTION)
 
 
 def test_what_is_answered_is_taken_from_what_the_guest_has_left() -> None:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from parties.config.schema import Section
 from vfl.gates import MANY_ITERATIONS
 from vfl.linear.family import Name
+
+Iterations = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=1000,
+        description=f"Iterations at most. More than {MANY_ITERATIONS} need the gate many_iterations.",
+    ),
+]
+"""The most of any regression."""
 
 
 class GeneralisedRules(Section):
@@ -34,12 +46,7 @@ class GeneralisedRules(Section):
         description="Largest change of a coefficient in a step at which a party is content; of a linear "
         "regression in standard deviations of the outcome, to a power of two.",
     )
-    max_iter: int = Field(
-        default=40,
-        ge=1,
-        le=1000,
-        description=f"Iterations at most. More than {MANY_ITERATIONS} need the gate many_iterations.",
-    )
+    max_iter: Iterations = 40
 
     def check_parties(self, hosts: tuple[str, ...], arbiters: tuple[str, ...]) -> None:
         """Raise ValueError unless these hosts and arbiters can fit the model."""

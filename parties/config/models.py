@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
-from parties.config.generalised import GeneralisedRules
+from parties.config.generalised import GeneralisedRules, Iterations
 from parties.config.schema import Section
-from vfl.gates import MANY_ITERATIONS
 from vfl.linear.family import Name
 from vfl.stats.folds import Rule
 from vfl.trees.tree import MAX_DEPTH
@@ -72,12 +71,7 @@ class LogisticRules(Section):
         description="Largest change of a coefficient in a step at which a party is content; "
         "the fit ends when all are.",
     )
-    max_iter: int = Field(
-        default=40,
-        ge=1,
-        le=1000,
-        description=f"Iterations at most. More than {MANY_ITERATIONS} need the gate many_iterations.",
-    )
+    max_iter: Iterations = 40
     cv: FoldRules | None = Field(
         default=None,
         description="Cross-validation that chooses C: a joint fit for each fold and each of Cs, of max_iter "

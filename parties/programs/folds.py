@@ -44,8 +44,8 @@ ROWS_PER_BIN = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """The penalty that was chosen, as C, and where the final fit begins: in the middle of the folds' fits."""
+class Outset:
+    """How the final fit begins: at the penalty that was chosen, as C, in the middle of the folds' fits."""
 
     C: float
     start: Vector
@@ -55,7 +55,7 @@ class Chosen:
 class Path:
     """What cross-validation leaves at the guest: mean log-losses of shape (folds, penalties), and degrees."""
 
-    chosen: Chosen
+    chosen: Outset
     rules: FoldRules
     losses: Matrix
     degrees: list[int]
@@ -103,7 +103,7 @@ async def guest_path(run: Run, fits: GuestFits, common: Common, inputs: Inputs, 
     return Path(_chosen(rules, w, best), rules, losses, degrees)
 
 
-async def host_path(run: Run, fits: HostFits, common: Common, inputs: Inputs) -> Chosen:
+async def host_path(run: Run, fits: HostFits, common: Common, inputs: Inputs) -> Outset:
     """Take part in the guest's choice of a penalty."""
     rules, folds = _rules(run), folds_in(run, common)
     check_folds(run, folds)
@@ -188,6 +188,6 @@ def _rules(run: Run) -> FoldRules:
     return rules
 
 
-def _chosen(rules: FoldRules, w: dict[tuple[int, int], Vector], best: int) -> Chosen:
+def _chosen(rules: FoldRules, w: dict[tuple[int, int], Vector], best: int) -> Outset:
     middle = np.mean([w[fold, best] for fold in range(rules.folds)], axis=0)
-    return Chosen(rules.Cs[best], np.asarray(middle, np.float64))
+    return Outset(rules.Cs[best], np.asarray(middle, np.float64))

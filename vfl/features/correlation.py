@@ -40,8 +40,8 @@ Matrix = NDArray[np.float64]
 
 BLOCK = 4096
 BITS = 5
-FRACTION = 30
-"""Fractional bits of either factor."""
+COLUMN_FRACTION = 30
+"""Fractional bits of a column's entries: its length is 1, they are small."""
 
 SHRUNK = 15 / 16
 """What r_jk is multiplied with: half a step of 1/16 beyond it must not pass the bound, where signs change."""
@@ -81,7 +81,7 @@ class Layout:
     @property
     def groups(self) -> int:
         """Plaintexts a row."""
-        most = (self.n.bit_length() - 2) // (2 * FRACTION + 2 + HIDING + 3)
+        most = (self.n.bit_length() - 2) // (2 * COLUMN_FRACTION + 2 + HIDING + 3)
         return -(-self.columns // most)
 
     @property
@@ -97,7 +97,7 @@ class Layout:
     @property
     def raised(self) -> int:
         """Bits by which x_ij is raised, so that r = 1 is at the bound of a sum."""
-        return self.slot - HIDING - 3 - 2 - 2 * FRACTION
+        return self.slot - HIDING - 3 - 2 - 2 * COLUMN_FRACTION
 
     def masking(self, others: int) -> Rounded:
         """Return how the sums with so many columns of the host are masked."""
@@ -126,7 +126,7 @@ async def guest(
 ) -> Matrix:
     """Return r of each of our columns, shape (n, d), with each of the host's `others`: shape (d, others)."""
     layout = Layout(x.shape[1], key.n)
-    encoded = encode(unit_columns(x) * SHRUNK, FRACTION)
+    encoded = encode(unit_columns(x) * SHRUNK, COLUMN_FRACTION)
     for start in range(0, len(x), BLOCK):
         plain = layout.packed(encoded[start : start + BLOCK])
         await host.send(EncryptedColumns(key.randomise(key.lift(plain), rng), layout.columns))
@@ -171,7 +171,7 @@ async def host(
 
 def _cross_products(x: Unrandomised, z: Matrix, key: PublicKey) -> Unrandomised:
     """Return E(sum_i z_ik x_i) for each column k: sums by its values, then a small power of each."""
-    found = [np.unique(column, return_inverse=True) for column in encode(unit_columns(z), FRACTION).T]
+    found = [np.unique(column, return_inverse=True) for column in encode(unit_columns(z), COLUMN_FRACTION).T]
     sums = key.sum_by_bin(x, np.column_stack([codes for _, codes in found]), [len(v) for v, _ in found])
     return key.joined(
         [key.weighted_sums(s, values[:, None]) for s, (values, _) in zip(sums, found, strict=True)]

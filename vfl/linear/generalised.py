@@ -70,7 +70,7 @@ from vfl.wire.message import Message
 
 Vector = NDArray[np.float64]
 
-FINE = 30
+FACTOR_FRACTION = 30
 """Fractional bits of v and c_1: a residual may be a thousandth of the largest and count."""
 
 LARGEST = 500
@@ -91,7 +91,7 @@ class ResidualScale(Message):
 
 def fraction(hosts: int) -> int:
     """Return the fractional bits of residuals: each host's factor has some, and the guest's."""
-    return FINE * (hosts + 1)
+    return FACTOR_FRACTION * (hosts + 1)
 
 
 async def guest(
@@ -145,15 +145,15 @@ async def host(
         v, half = family.factor(b, lo, hi), 0.5 * (hi - lo)
 
         def first(rows: slice) -> NDArray[np.int64]:
-            return encode(v[rows], FINE)
+            return encode(v[rows], FACTOR_FRACTION)
 
         def with_own(rows: slice, powers: Ciphertexts) -> Unrandomised:
             if family.is_log:
-                return key.row_products(powers, encode(v[rows, None], FINE))
+                return key.row_products(powers, encode(v[rows, None], FACTOR_FRACTION))
             share = half / (scale.before + half)
             others = np.full((len(powers), 1), 1.0 - share)
-            own = raised(encode(share * v[rows], FINE), FINE * place.before)
-            return key.add(key.row_products(powers, encode(others, FINE)), key.lift(own))
+            own = raised(encode(share * v[rows], FACTOR_FRACTION), FACTOR_FRACTION * place.before)
+            return key.add(key.row_products(powers, encode(others, FACTOR_FRACTION)), key.lift(own))
 
         r = await contributed(len(b), 1, first, with_own, key=key, rng=rng, guest=guest, place=place)
         bits = fraction(place.hosts)
@@ -194,5 +194,5 @@ async def _accept(lo: float, hi: float, family: Family, guest: Peer, place: Plac
 
 
 def _residuals(c: NDArray[np.float64], powers: Ciphertexts, hosts: int, key: PublicKey) -> Unrandomised:
-    known = raised(encode(c[:, 0], 2 * FINE), FINE * (hosts - 1))
-    return key.add(key.row_products(powers, encode(c[:, 1:], FINE)), key.lift(known))
+    known = raised(encode(c[:, 0], 2 * FACTOR_FRACTION), FACTOR_FRACTION * (hosts - 1))
+    return key.add(key.row_products(powers, encode(c[:, 1:], FACTOR_FRACTION)), key.lift(known))

@@ -19,13 +19,13 @@ from scipy.special import expit
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-FRACTION = 24
-UNIT = 1 << FRACTION
+GRADIENT_FRACTION = 24
+UNIT = 1 << GRADIENT_FRACTION
 
 MOST_WEIGHT = 1000.0
 """What a row may count.  Wider slots would let a guest that cheats put one bit of each row's into a sum."""
 
-MOST_TOGETHER = 2.0 ** (52 - FRACTION)
+MOST_TOGETHER = 2.0 ** (52 - GRADIENT_FRACTION)
 """What all rows may count: up to there the pooled sums, which float64 adds, are exact."""
 
 
