@@ -17,6 +17,7 @@ from parties.programs.batch import Batch
 from parties.programs.files import publish
 from parties.programs.guest import scoring_batch
 from parties.programs.model import Half, columns_of
+from parties.programs.stored import check_batch
 from vfl.errors import ContractError, DataError
 from vfl.gates import GATES
 from vfl.linear.sigmoid import sigmoid
@@ -270,9 +271,9 @@ def test_a_batch_of_other_kinds_of_columns_is_refused(shown: Any) -> None:
     with pytest.raises(
         DataError, match=r"insurer\.csv: claims: holds texts, and the model was trained on numbers"
     ):
-        theirs.half.check(changed(INSURER, "claims", MANY))
+        check_batch(theirs.half.levels, changed(INSURER, "claims", MANY))
     with pytest.raises(DataError, match=r"insurer\.csv: has no column 'region'"):
-        theirs.half.check(two_columns(INSURER))
+        check_batch(theirs.half.levels, two_columns(INSURER))
 
 
 def score(half: Half, folder: Path) -> dict[str, Any]:

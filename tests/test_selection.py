@@ -12,6 +12,7 @@ from program_runs import BANK, CUSTOMERS, INSURER, by_id, changed, job, train
 from sklearn.linear_model import LinearRegression
 
 from parties.programs.model import columns_of
+from parties.programs.stored import check_batch
 from vfl.errors import ConfigError, ContractError, DataError
 from vfl.stats.selection import SelectionLimits, correlations, inflation, left_out
 
@@ -96,7 +97,7 @@ def test_what_is_left_out_is_in_no_half_and_in_both_books(selected: Any) -> None
 
 def test_a_half_scores_tables_without_the_columns_that_were_left_out(selected: Any) -> None:
     _, theirs, _ = selected
-    theirs.half.check(INSURER)
+    check_batch(theirs.half.levels, INSURER)
     logit = theirs.half.features.transform(columns_of(by_id(INSURER))) @ list(theirs.half.weights.values())
     np.testing.assert_allclose(theirs.half.logit(by_id(INSURER)), logit)
 

@@ -15,6 +15,7 @@ from seeded import Seeded
 from parties.exports.halves import described
 from parties.programs.files import publish
 from parties.programs.model import Half, columns_of, levels_in
+from parties.programs.stored import check_batch, read_batch
 from parties.programs.trees_model import TreeHalf
 from vfl.errors import ConfigError, DataError
 from vfl.stats.binned import Bins
@@ -110,14 +111,14 @@ def test_a_batch_of_other_kinds_of_columns_is_refused() -> None:
     with pytest.raises(
         DataError, match=r"insurer\.csv: claims: holds texts, and the model was trained on numbers"
     ):
-        TRAINED.insurer.check(changed(INSURER, "claims", many))
-    TRAINED.insurer.check(INSURER)
+        check_batch(TRAINED.insurer.levels, changed(INSURER, "claims", many))
+    check_batch(TRAINED.insurer.levels, INSURER)
 
 
 def test_a_batch_is_read_with_the_models_columns_alone(tmp_path: Path) -> None:
     batch = tmp_path / "batch.csv"
     batch.write_text("id,claims,premium,region,more\n007,1,20.5,12,x\n")
-    table = TRAINED.insurer.read(batch, "id")
+    table = read_batch(TRAINED.insurer.levels, batch, "id")
     assert list(table.columns) == ["claims", "premium", "region"]
     assert table.columns["region"].values.tolist() == ["12"]
 

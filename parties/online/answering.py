@@ -12,6 +12,7 @@ from parties.online.quota import Quota
 from parties.programs.alignment import cleaned
 from parties.programs.model import Half
 from parties.programs.run import Run
+from parties.programs.stored import check_batch, read_batch
 from parties.sources import batch_source
 from psi import lookup
 from vfl.errors import ContractError
@@ -41,8 +42,8 @@ async def answering(run: Run, table: Table, model: Path) -> dict[str, Any]:
     data = run.party.data
     assert data is not None
     if (batch := batch_source(data)) is not None:
-        table = half.read(batch, data.id, data.types)
-    half.check(table)
+        table = read_batch(half.levels, batch, data.id, data.types)
+    check_batch(half.levels, table)
     ids, rows = cleaned(run.job, table)
     logits, counts = half.logit(rows), {"asked": 0, "scored": 0}
     quota, one_point = Quota(run.job, run.party), run.scorecard.one_point

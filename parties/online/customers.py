@@ -12,6 +12,7 @@ from parties.config.data import Data
 from parties.config.job import Job
 from parties.inspection import clean_ids
 from parties.programs.model import Half
+from parties.programs.stored import check_batch, read_batch
 from parties.sources import batch_source, read_training
 from vfl.errors import DataError
 from vfl.table.database import QueryResult
@@ -24,8 +25,10 @@ class Customers:
 
     def __init__(self, job: Job, data: Data, half: Half) -> None:
         source = batch_source(data)
-        table = half.read(source, data.id, data.types) if source is not None else read_training(data)
-        half.check(table)
+        table = (
+            read_training(data) if source is None else read_batch(half.levels, source, data.id, data.types)
+        )
+        check_batch(half.levels, table)
         clean = clean_ids(job, table)
         self._half, self._data = half, data
         self._rules = IdRules(**job.alignment.model_dump(exclude={"min_intersection", "max_ids"}))
@@ -56,7 +59,7 @@ class Customers:
             self._check_cell(cells, name, known is None)
         row = {name: [value] for name, value in cells.items()} | {self._data.id: ["-"]}
         source = QueryResult("request", pa.table(row))
-        return self._half.read(source, self._data.id, self._data.types)
+        return read_batch(self._half.levels, source, self._data.id, self._data.types)
 
     def _check_cell(self, cells: Mapping[str, Any], name: str, number: bool) -> None:
         if name not in cells:

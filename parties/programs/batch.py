@@ -15,14 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parties.config.data import Data
+from parties.programs.alignment import match_guest, match_host
 from parties.programs.model import Half, columns_of, unseen_in, unseen_warnings
 from parties.programs.run import Run
 from parties.programs.stored import Levels, check_batch, read_batch
+from parties.programs.trees_model import TreeHalf
+from parties.sources import batch_source
 from vfl.errors import DataError
+from vfl.linear import halves
 from vfl.table.cells import CellKind
 from vfl.table.files import TableFile, open_table
 from vfl.table.table import Table
 from vfl.table.texts import Ids, Texts
+from vfl.trees.model import GuestTrees, HostTrees
 
 Vector = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -122,14 +127,19 @@ class Scored:
 class Told:
     """What a party's books say of the rows that were scored, counted while they pass by."""
 
-    def __init__(self, run: Run, half: Half | None, levels: Levels) -> None:
-        self._run, self._levels = run, levels
-        self._population = half.population if half else None
+    def __init__(self, run: Run, half: Half | TreeHalf[Any]) -> None:
+        self._run, self._levels = run, half.levels
+        self._population = half.population if isinstance(half, Half) else None
         self._unseen: dict[str, dict[str, int]] = {}
         self._counts: dict[str, NDArray[np.int64]] = {}
 
-    def counted(self, table: Table, made: NDArray[Any]) -> NDArray[Any]:
-        """Count some rows; return what was made of them."""
+    def numbers(self, rows: Matched, of: Callable[[Table], NDArray[Any]]) -> NDArray[Any]:
+        """Return what a function makes of each row, as `Matched` does; warn of levels that are new."""
+        made = rows.numbers(lambda part: self._counted(part, of(part)))
+        self._run.warn(*unseen_warnings(rows.batch.source, self._unseen))
+        return made
+
+    def _counted(self, table: Table, made: NDArray[Any]) -> NDArray[Any]:
         for name, levels in unseen_in(self._levels, table).items():
             known = self._unseen.setdefault(name, {})
             for level, rows in levels.items():
@@ -139,16 +149,33 @@ class Told:
                 self._counts[name] = self._counts[name] + counts if name in self._counts else counts
         return made
 
-    def warn(self, source: str) -> None:
-        """Warn of each level that no training row had."""
-        self._run.warn(*unseen_warnings(source, self._unseen))
-
     def stability(self) -> dict[str, Any]:
         """Return what score.json says of the columns' stability from the training rows to the batch."""
         if not self._population or not self._counts:
             return {}
         role = self._run.job.parties[self._run.party.party].role
         return {"stability": {role: self._population.moved(self._counts)}}
+
+
+async def guest_matched(run: Run, batch: Batch, half: Half | TreeHalf[GuestTrees]) -> tuple[Matched, Matched]:
+    """Return whom a batch has in common with hosts that have the same model's halves, and the others."""
+    for host in run.hosts:
+        await halves.guest(half.run, host=host)
+    rows, others = await match_guest(run, batch, 1)
+    return Matched(batch, rows), Matched(batch, others)
+
+
+async def host_matched(run: Run, table: Table, half: Half | TreeHalf[HostTrees] | None) -> Matched:
+    """Return whom the guest's batch has in common with the host's own, or with `table` where it has none.
+
+    Raises ContractError where its half, if it has one, is not of the guest's model.
+    """
+    run.check_fitted_without(half.absent if half else run.absent)
+    await halves.host(half.run if half else None, guest=run.guest)
+    assert half is not None and run.party.data is not None
+    data = run.party.data
+    batch = Batch.for_model(half.levels, data, batch_source(data), lambda: table)
+    return Matched(batch, await match_host(run, batch, 1))
 
 
 def _present(names: list[str], file: TableFile) -> list[str]:

@@ -14,8 +14,7 @@ from parties.config.party import Party
 from parties.contract.mandate import Mandate
 from parties.inspection import clean_ids, training_rows
 from parties.programs import lasting
-from parties.programs.alignment import match_guest
-from parties.programs.batch import Batch, Matched, Scored, Told
+from parties.programs.batch import Batch, Scored, Told, guest_matched
 from parties.programs.consent import agreed_session, publish_results
 from parties.programs.earlier import Earlier
 from parties.programs.effort import Effort
@@ -31,7 +30,6 @@ from parties.progress import Progress
 from parties.sources import batch_source, check_sink, keep_scores, read_training
 from parties.tracking import check_tracking, track
 from vfl.errors import VflError
-from vfl.linear import halves
 from vfl.table.read import check_columns, write_frames
 from vfl.table.table import Table
 from vfl.trees.model import GuestTrees
@@ -182,15 +180,12 @@ def _scoring(run: Run, batch: Batch, half: Half | TreeHalf[GuestTrees]) -> Role[
 
 async def scoring_batch(run: Run, batch: Batch, half: Half) -> Scored:
     """Return the common customers, the others, and the logits of the joint model."""
-    for host in run.hosts:
-        await halves.guest(half.run, host=host)
-    rows, others = await match_guest(run, batch, 1)
-    common, told = Matched(batch, rows), Told(run, half, half.levels)
-    own = common.numbers(lambda table: told.counted(table, half.logit(table)))
-    told.warn(batch.source)
+    common, others = await guest_matched(run, batch, half)
+    told = Told(run, half)
+    own = told.numbers(common, half.logit)
     theirs = await hosts_logits(run, len(common))
     logit = half.calibrated(own + half.unit * theirs)
-    return Scored(common, Matched(batch, others), logit, told.stability())
+    return Scored(common, others, logit, told.stability())
 
 
 def _met(contacts: Contacts, run: Run) -> dict[str, Link]:

@@ -14,8 +14,8 @@ from parties.config.party import Party
 from parties.contract.mandate import Mandate
 from parties.inspection import clean_ids
 from parties.online.answering import answering
-from parties.programs.alignment import align_host, match_host, measured_rows
-from parties.programs.batch import Batch, Matched, Told
+from parties.programs.alignment import align_host, measured_rows
+from parties.programs.batch import Told, host_matched
 from parties.programs.consent import publish_results
 from parties.programs.disclosed import host_coefficients, show_names
 from parties.programs.effort import Effort
@@ -37,8 +37,7 @@ from parties.programs.stored import stored
 from parties.programs.trees import batches
 from parties.programs.trees import host as trees
 from parties.progress import Progress
-from parties.sources import batch_source, read_training
-from vfl.linear import halves
+from parties.sources import read_training
 from vfl.table.read import check_columns
 from vfl.table.table import Table
 from vfl.wire.flow import Role
@@ -170,13 +169,9 @@ def _inputs(run: Run, features: Features, x: Matrix, variance: float) -> Inputs:
 async def scoring_batch(run: Run, table: Table, model: Path) -> dict[str, Any]:
     """Answer with the host's part of each common customer's logit."""
     half = Half.load(model, run.job.regression.kind) if model.exists() else None
-    run.check_fitted_without(half.absent if half else run.absent)
-    await halves.host(half.run if half else None, guest=run.guest)
-    assert half is not None and run.party.data is not None
-    data = run.party.data
-    batch = Batch.for_model(half.levels, data, batch_source(data), lambda: table)
-    common, told = Matched(batch, await match_host(run, batch, 1)), Told(run, half, half.levels)
-    logit = common.numbers(lambda part: told.counted(part, half.logit(part)))
-    told.warn(batch.source)
+    common = await host_matched(run, table, half)
+    assert half is not None
+    told = Told(run, half)
+    logit = told.numbers(common, half.logit)
     await send_logits(run, logit / half.unit)
     return {"model": half.run, "scored": len(common)} | told.stability()

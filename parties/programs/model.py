@@ -25,19 +25,14 @@ from numpy.typing import NDArray
 from parties.programs.stored import (
     Levels,
     RegressionKind,
-    check_batch,
     levels_from,
     levels_json,
-    read_batch,
     stored,
 )
 from vfl.stats.binned import IndicatorColumns, WoeColumns
 from vfl.stats.binning import Values, levels_of
 from vfl.stats.stability import Population
 from vfl.stats.standard import Standardiser
-from vfl.table.cells import CellKind
-from vfl.table.files import TableFile
-from vfl.table.read import NOTHING_DECLARED
 from vfl.table.table import Categorical, Table
 
 Vector = NDArray[np.float64]
@@ -112,16 +107,6 @@ class Half:
         intercept = weights.pop("intercept", 0.0)
         x = self.features.transform(columns_of(table))
         return np.asarray(intercept + x @ np.array(list(weights.values())), np.float64)
-
-    def read(
-        self, source: Path | TableFile, id: str, types: Mapping[str, CellKind] = NOTHING_DECLARED
-    ) -> Table:
-        """Return a batch with the model's columns."""
-        return read_batch(self.levels, source, id, types)
-
-    def check(self, table: Table) -> None:
-        """Refuse a table that lacks a column of the model, or holds texts where it had numbers."""
-        check_batch(self.levels, table)
 
     def as_json(self) -> dict[str, Any]:
         """Return the half as the module's docstring describes it."""

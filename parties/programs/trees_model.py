@@ -8,17 +8,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 from parties.programs.model import columns_of
-from parties.programs.stored import Levels, check_batch, levels_from, levels_json, read_batch, stored
+from parties.programs.stored import Levels, levels_from, levels_json, stored
 from vfl.stats.binning import LevelBins
-from vfl.table.cells import CellKind
-from vfl.table.files import TableFile
-from vfl.table.read import NOTHING_DECLARED
 from vfl.table.table import Table
 from vfl.trees.model import GuestTrees, HostTrees, codes_of
 from vfl.trees.tree import Codes
@@ -39,16 +35,6 @@ class TreeHalf(Generic[H]):
     def codes(self, table: Table) -> Codes:
         """Return the bin of every value, as `vfl.trees.scoring` needs them."""
         return codes_of(self.trees.bins, columns_of(table))
-
-    def read(
-        self, source: Path | TableFile, id: str, types: Mapping[str, CellKind] = NOTHING_DECLARED
-    ) -> Table:
-        """Return a batch with the model's columns."""
-        return read_batch(self.levels, source, id, types)
-
-    def check(self, table: Table) -> None:
-        """Refuse a table that lacks a column of the model, or holds texts where it had numbers."""
-        check_batch(self.levels, table)
 
     def as_json(self) -> dict[str, Any]:
         """Return the half as the module's docstring describes it."""

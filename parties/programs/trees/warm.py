@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from parties.config.job import Job
 from parties.programs.run import Run, as_it_is
+from parties.programs.stored import check_batch
 from parties.programs.trees_model import TreeHalf
 from vfl.errors import ConfigError, ContractError, DataError
 from vfl.linear import halves
@@ -93,7 +94,7 @@ def check_table(half: TreeHalf[H], table: Table, max_bin: int) -> None:
             f"has other columns than the model to go on from, or in another order: {', '.join(half.levels)}"
         )
         raise DataError(table.source, what, f"bring the same columns, or {COLD}")
-    half.check(table)
+    check_batch(half.levels, table)
     numeric = (bins for bins in half.trees.bins.of.values() if isinstance(bins, NumericBins))
     if (most := max((bins.slots - 2 for bins in numeric), default=0)) > max_bin:
         what = f"{max_bin} are agreed, and the model to go on from has {most}"
