@@ -99,7 +99,11 @@ class Stage:
     patience: float = 20.0
     roles: dict[str, Callable[[Journal], Role[Any]]] = field(default_factory=lambda: ROLES)
     ports: dict[str, int] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    listening: threading.Barrier = field(init=False)
+    """Where all wait in their first life until every port is known: nobody calls a wrong one for long."""
+
+    def __post_init__(self) -> None:
+        self.listening = threading.Barrier(len(self.roles))
 
     def play(self, deaths: dict[str, list[int]]) -> dict[str, Any]:
         """Run all parties, each dying at these steps of its lives; return what they returned."""
@@ -113,8 +117,9 @@ class Stage:
         while True:
             try:
                 with Listener(self._address(name), PARTIES[name], CERTIFICATES) as listener:
-                    with self.lock:
+                    if name not in self.ports:
                         self.ports[name] = listener.port
+                        self.listening.wait(20)
                     return self._act(name, listener, journal, deaths.pop(0) if deaths else 0)
             except SystemExit:
                 journal.close()
@@ -139,7 +144,7 @@ class Stage:
             if order.index(name) > order.index(peer):
                 return listener.accept(peer, contract=CONTRACT, run="run 1", timeout=0.2, have=lambda _: have)
             said = hello(name)
-            port = self.ports.get(peer, 9)
+            port = self.ports[peer]
             return dial(
                 f"127.0.0.1:{port}",
                 PARTIES[name],
