@@ -9,12 +9,13 @@ from protocol_tables import GUEST, HOST, Roles, X, Y
 from seeded import Seeded
 
 from vfl.arbitration import Quota
+from vfl.crypto.modular import best
 from vfl.crypto.paillier import PrivateKey
 from vfl.crypto.randomness import Randomness
 from vfl.linear import crossed, logistic
 from vfl.linear.columns import Columns
 
-HOSTS_KEY = PrivateKey.insecure_short_key_for_tests_only(512, Seeded(50))
+HOSTS_KEY = PrivateKey.insecure_short_key_for_tests_only(512, Seeded(50), best())
 ROWS = 50
 CROSSED_RULES = logistic.Rules(1e-9, 2)
 

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from seeded import Seeded
 
-from vfl.crypto.modular import from_ints, from_pairs, to_pairs
+from vfl.crypto.modular import best, from_ints, from_pairs, to_pairs
 from vfl.crypto.paillier import Ciphertexts, PrivateKey
 from vfl.errors import VflError
 from vfl.wire.flow import Receive, Role, Send
 from vfl.wire.message import Message
 
-PRIVATE = PrivateKey.insecure_short_key_for_tests_only(512, Seeded(1))
+PRIVATE = PrivateKey.insecure_short_key_for_tests_only(512, Seeded(1), best())
 KEY = PRIVATE.public
-OTHER = PrivateKey.insecure_short_key_for_tests_only(512, Seeded(99)).public
+OTHER = PrivateKey.insecure_short_key_for_tests_only(512, Seeded(99), best()).public
 
 Change = Callable[[Any], Message]
 

@@ -12,7 +12,6 @@ from test_views import differing, in_the_clear
 
 from vfl.arbitration import Quota
 from vfl.crypto.fixed_point import centred, decode
-from vfl.crypto.paillier import PrivateKey
 from vfl.linear import logistic, residuals
 from vfl.linear.columns import Columns
 from vfl.linear.sigmoid import sigmoid
@@ -31,7 +30,6 @@ def test_training_together_equals_training_pooled(told: int | None) -> None:
     x = rng.normal(size=(300, 4)).round(1)
     x[:, 1] = x[:, 1] > 0
     y = (rng.random(300) < sigmoid(x @ np.array([0.8, -0.5, 0.6, 0.4]))).astype(np.int8)
-    private = PrivateKey.insecure_short_key_for_tests_only(512, Seeded(1))
     own = np.column_stack([np.ones(300), x[:, :2]])
     run = run_in_memory(
         {
@@ -39,7 +37,7 @@ def test_training_together_equals_training_pooled(told: int | None) -> None:
                 Columns(own, np.array([0.0, 1, 1]), np.zeros(3), told),
                 y,
                 RULES,
-                key=private.public,
+                key=PRIVATE.public,
                 rng=Seeded(2),
                 hosts=(HOST,),
                 arbiter=ARBITER,
@@ -48,13 +46,13 @@ def test_training_together_equals_training_pooled(told: int | None) -> None:
             "host": logistic.host(
                 Columns(x[:, 2:], np.ones(2), np.zeros(2), told),
                 RULES,
-                key=private.public,
+                key=PRIVATE.public,
                 rng=Seeded(3),
                 guest=GUEST,
                 arbiter=ARBITER,
             ),
             "arbiter": logistic.arbiter(
-                private, [Quota(99, told=told) for _ in range(2)], guest=GUEST, hosts=(HOST,)
+                PRIVATE, [Quota(99, told=told) for _ in range(2)], guest=GUEST, hosts=(HOST,)
             ),
         }
     )

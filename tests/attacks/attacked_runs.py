@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import hostile
 import numpy as np
+from hostile import KEY, PRIVATE
 from numpy.typing import NDArray
 from scipy.special import expit
 from seeded import Seeded
 from sklearn.metrics import roc_auc_score
 
 from vfl.arbitration import Quota
-from vfl.crypto.modular import best
-from vfl.crypto.paillier import PrivateKey, PublicKey
+from vfl.crypto.paillier import PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.linear import logistic
 from vfl.linear.columns import Columns
@@ -27,9 +26,6 @@ Matrix = NDArray[np.float64]
 Labels = NDArray[np.int8]
 
 GUEST, HOST, ARBITER = Peer("guest"), Peer("host"), Peer("arbiter")
-KEY = PublicKey.insecure_short_key_for_tests_only(hostile.KEY.n, best())
-"""The short key of the other tests, on the fastest arithmetic there is."""
-PRIVATE = PrivateKey(KEY, hostile.PRIVATE.p, hostile.PRIVATE.q)
 
 
 def report(attack: str, undefended: str, defended: str) -> None:

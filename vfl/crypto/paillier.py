@@ -302,10 +302,12 @@ class PrivateKey:
         return cls(PublicKey(p * q, modular or Gmp()), p, q)
 
     @classmethod
-    def insecure_short_key_for_tests_only(cls, bits: int, rng: Randomness) -> PrivateKey:
+    def insecure_short_key_for_tests_only(
+        cls, bits: int, rng: Randomness, modular: Modular | None = None
+    ) -> PrivateKey:
         """Return a key of any size."""
         p, q = _primes(bits, rng)
-        return cls(PublicKey.insecure_short_key_for_tests_only(p * q), p, q)
+        return cls(PublicKey.insecure_short_key_for_tests_only(p * q, modular), p, q)
 
     def decrypt(self, c: Ciphertexts) -> list[int]:
         """Return the plaintexts in [0, N) of valid ciphertexts."""
