@@ -57,18 +57,16 @@ from numpy.typing import NDArray
 
 from psi.digests import Digests, ascending, common_places, digests, repeated, width
 from psi.group import SIZE, Group, Rows
+from psi.lists import MAX_IDS, check_agreed, check_own, check_places, check_size
 from psi.ristretto import REFERENCE, Blinder, Points, hash_to_group
 from vfl.crypto.randomness import Randomness
-from vfl.errors import ContractError, DataError
+from vfl.errors import ContractError
 from vfl.table.texts import Ids
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
 CHUNK = 1 << 15
 """Points in the longest message, 1 MiB.  The longer list decides how many chunks there are."""
-
-MAX_IDS = 1 << 25
-"""Ids in the longest list either side accepts: 1 GiB of points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +76,7 @@ class ListSize(Message):
     ids: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.ids <= MAX_IDS:
-            raise ValueError(f"a list of {self.ids} ids, at most {MAX_IDS} are accepted")
+        check_size(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +207,7 @@ class _Side:
     """How many ids are common."""
 
     def __init__(self, ids: Ids, rng: Randomness, domain: bytes, group: Group, peer: Peer) -> None:
-        if len(ids) > MAX_IDS:
-            raise DataError(
-                "alignment", f"{len(ids)} ids, at most {MAX_IDS} can be aligned", "split the list"
-            )
+        check_own(ids)
         self.ids, self.rng, self.domain, self.peer = ids, rng, domain, peer
         self.blinder, self.group = Blinder(rng, group), group
         self.sent = rng.permutation(len(ids))
@@ -288,14 +282,7 @@ class _Side:
 
     def opened(self, positions: NDArray[np.int32]) -> Alignment:
         """Return our rows at the positions the peer has opened."""
-        if positions.shape != (self.size,):
-            raise self.peer.blame(f"opened {positions.size} positions of {self.size} common ids")
-        if self.size and not 0 <= positions.min() <= positions.max() < len(self.ids):
-            raise self.peer.blame("opened a position outside our list")
-        opened = np.zeros(len(self.ids), dtype=np.bool_)
-        opened[positions] = True
-        if np.count_nonzero(opened) != self.size:
-            raise self.peer.blame("opened a position twice")
+        check_places(positions, self.size, len(self.ids), self.peer)
         return Alignment(self.sent[positions])
 
     def _part(self, n: int, k: int) -> slice:
@@ -314,13 +301,6 @@ def _proof(elements: Rows, places: NDArray[np.int64]) -> Digests:
     for start in range(0, len(places), CHUNK):
         whole.update(elements[places[start : start + CHUNK]].tobytes())
     return Digests(np.frombuffer(whole.digest(), dtype=np.uint8)[None])
-
-
-def check_agreed(ids: int, most: int, peer: Peer) -> None:
-    """Refuse a list that is longer than agreed: each id in it may be a guess at one of ours."""
-    if ids > most:
-        what = f"brings a list of {ids} ids, at most {most} were agreed: alignment.max_ids"
-        raise ContractError(peer.name, what)
 
 
 def _too_few(size: int, minimum: int, peer: Peer) -> ContractError:

@@ -39,8 +39,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from psi.digests import Digests, ascending, digests
-from psi.ecdh import MAX_IDS, check_agreed
 from psi.group import Group, Rows
+from psi.lists import MAX_IDS, check_agreed, check_size
 from psi.ristretto import REFERENCE, Blinder, Points, hash_to_group
 from vfl.crypto.randomness import Randomness
 from vfl.table.texts import Ids
@@ -62,8 +62,7 @@ class DirectorySize(Message):
     ids: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.ids <= MAX_IDS:
-            raise ValueError(f"a list of {self.ids} ids, at most {MAX_IDS} are accepted")
+        check_size(self.ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,11 +66,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from psi.digests import common_places, repeated
-from psi.ecdh import MAX_IDS, Alignment, check_agreed
+from psi.ecdh import Alignment
 from psi.group import SIZE, Group, Rows
+from psi.lists import MAX_IDS, check_agreed, check_own, check_places, check_size
 from psi.ristretto import REFERENCE, Blinder, Points, canonical, hash_to_group, valid
 from vfl.crypto.randomness import Randomness
-from vfl.errors import ContractError, DataError
+from vfl.errors import ContractError
 from vfl.table.texts import Ids
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
@@ -88,7 +89,7 @@ class OwnSize(Message):
     ids: int
 
     def __post_init__(self) -> None:
-        _check_size(self.ids)
+        check_size(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class RelayedSize(Message):
     ids: int
 
     def __post_init__(self) -> None:
-        _check_size(self.ids)
+        check_size(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,9 +231,7 @@ class _OwnList:
     """A party's own ids, its secret, and the order in which they are sent."""
 
     def __init__(self, ids: Ids, rng: Randomness, domain: bytes, group: Group, blinder: Blinder) -> None:
-        if len(ids) > MAX_IDS:
-            what = f"{len(ids)} ids, at most {MAX_IDS} can be aligned"
-            raise DataError("alignment", what, "split the list")
+        check_own(ids)
         self.ids, self.domain, self.group, self.blinder = ids, domain, group, blinder
         self.order = rng.permutation(len(ids))
 
@@ -353,18 +352,8 @@ def _require_distinct(rows: Rows, peer: Peer) -> None:
 
 def _checked(places: Places, size: int, n: int, peer: Peer) -> Places:
     """Return `size` distinct places in a list of n."""
-    if places.shape != (size,):
-        raise peer.blame(f"opened {places.size} positions of {size} common ids")
-    if size and not 0 <= places.min() <= places.max() < n:
-        raise peer.blame("opened a position outside the list")
-    if len(np.unique(places)) != size:
-        raise peer.blame("opened a position twice")
+    check_places(places, size, n, peer)
     return places
-
-
-def _check_size(ids: int) -> None:
-    if not 0 <= ids <= MAX_IDS:
-        raise ValueError(f"a list of {ids} ids, at most {MAX_IDS} are accepted")
 
 
 def _require(size: int, minimum: int, hosts: int) -> None:

@@ -36,7 +36,7 @@ from tree_runs import (
 )
 
 from parties.contract import agreement
-from psi import ecdh, lookup, several
+from psi import ecdh, lists, lookup, several
 from vfl import arbitration
 from vfl.arbitration import Quota, Shape
 from vfl.crypto.packing import Packing
@@ -112,7 +112,7 @@ def psi_roles(guest_ids: list[str], host_ids: list[str]) -> Roles:
     }
 
 
-async def asking(ids: list[str | None], most: int = ecdh.MAX_IDS) -> list[bool]:
+async def asking(ids: list[str | None], most: int = lists.MAX_IDS) -> list[bool]:
     """A guest that asks for ids one by one, and returns whether each was found."""
     told: list[bool] = []
 
@@ -141,7 +141,7 @@ def lookup_roles(asked: list[str | None], host_ids: list[str]) -> Roles:
 
 
 def several_roles(
-    guest_ids: list[str], *host_ids: list[str], minimum: int = 1, seed: int = 1, most: int = ecdh.MAX_IDS
+    guest_ids: list[str], *host_ids: list[str], minimum: int = 1, seed: int = 1, most: int = lists.MAX_IDS
 ) -> Roles:
     """Alignment of the guest with host1, host2, ..."""
     hosts = tuple(Peer(f"host{p + 1}") for p in range(len(host_ids)))

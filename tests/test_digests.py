@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from psi.digests import AT_ONCE, Digests, ascending, common_places, repeated, width
-from psi.ecdh import MAX_IDS
+from psi.lists import MAX_IDS
 
 
 @pytest.mark.parametrize(

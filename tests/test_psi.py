@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from seeded import Seeded
 from shared_data import shared
 
-from psi import ecdh
+from psi import ecdh, lists
 from psi.digests import Digests, width
-from psi.ecdh import MAX_IDS, BlindedIds, Found, IntersectionSize, ListSize, Opening, TwiceBlindedIds
+from psi.ecdh import BlindedIds, Found, IntersectionSize, ListSize, Opening, TwiceBlindedIds
 from psi.group import Sodium, best
+from psi.lists import MAX_IDS
 from psi.ristretto import Blinder, Points, hash_to_group
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError, DataError, ProtocolError
@@ -310,8 +311,8 @@ OPENINGS = {
     "a position twice": (lambda m: m.positions[[0, 0, 1]], "opened a position twice"),
     "too few positions": (lambda m: m.positions[:2], "opened 2 positions of 3 common ids"),
     "a table of positions": (lambda m: m.positions[None], "opened 3 positions of 3"),
-    "a negative position": (lambda m: m.positions - np.int32(9), "outside our list"),
-    "a position too far": (lambda m: m.positions + np.int32(9), "outside our list"),
+    "a negative position": (lambda m: m.positions - np.int32(9), "outside the list"),
+    "a position too far": (lambda m: m.positions + np.int32(9), "outside the list"),
 }
 
 
@@ -348,7 +349,7 @@ def test_who_opens_what_cannot_be_is_blamed(cheater, kind, cheat):
 
 
 def test_a_list_longer_than_the_bound_is_our_own_fault(monkeypatch):
-    monkeypatch.setattr(ecdh, "MAX_IDS", 3)
+    monkeypatch.setattr(lists, "MAX_IDS", 3)
     with pytest.raises(DataError, match="4 ids, at most 3"):
         run_in_memory({"guest": guest(names(1, 2, 3, 4))})
 

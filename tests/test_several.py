@@ -17,8 +17,8 @@ from protocol_runs import several_roles
 from seeded import Seeded
 from shared_data import shared
 
-from psi import several
-from psi.ecdh import MAX_IDS
+from psi import lists, several
+from psi.lists import MAX_IDS
 from psi.ristretto import Blinder, Points, hash_to_group
 from psi.several import (
     CommonPlaces,
@@ -363,7 +363,7 @@ def test_a_guest_that_claims_too_few_common_ids_opens_nothing() -> None:
 
 
 def test_a_list_longer_than_the_bound_is_our_own_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(several, "MAX_IDS", 3)
+    monkeypatch.setattr(lists, "MAX_IDS", 3)
     with pytest.raises(DataError, match="4 ids, at most 3"):
         meet(names(1, 2, 3, 4), [], [])
 

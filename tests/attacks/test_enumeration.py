@@ -28,7 +28,8 @@ from seeded import Seeded
 
 from parties.inspection import clean_ids
 from psi import ecdh
-from psi.ecdh import MAX_IDS, BlindedIds
+from psi.ecdh import BlindedIds
+from psi.lists import MAX_IDS
 from vfl.arbitration import Quota
 from vfl.errors import ContractError
 from vfl.features import woe
