@@ -12,7 +12,7 @@ from seeded import Seeded
 
 from vfl.crypto.modular import best, from_ints, from_pairs, to_pairs
 from vfl.crypto.paillier import Ciphertexts, PrivateKey
-from vfl.errors import VflError
+from vfl.errors import ContractError, VflError
 from vfl.wire.flow import Receive, Role, Send
 from vfl.wire.message import Message
 
@@ -98,3 +98,11 @@ INVALID: dict[str, tuple[Callable[[Ciphertexts], Ciphertexts], str]] = {
 def with_ciphertexts(field: str, change: Callable[[Ciphertexts], Ciphertexts]) -> Change:
     """Return the change of a message whose ciphertexts are changed."""
     return lambda message: replace(message, **{field: change(getattr(message, field))})
+
+
+async def until_refused(role: Role[Any]) -> Any:
+    """Return what a role ends with, a refusal as well."""
+    try:
+        return await role
+    except ContractError as error:
+        return error

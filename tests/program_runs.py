@@ -125,6 +125,21 @@ def by_id(table: Table) -> Table:
     return table.take(np.array([place[customer] for customer in common]))
 
 
+def few_bads(bank: Table) -> Table:
+    """Return the bank with a dozen bads."""
+    return replace(bank, label=np.array([int(c[1:]) % 28 == 0 for c in bank.ids], np.int8))
+
+
+def two_columns(insurer: Table) -> Table:
+    """Return the insurer with two columns."""
+    return replace(insurer, columns={name: insurer.columns[name] for name in ("claims", "premium")})
+
+
+def weighted(weight: NDArray[np.float64]) -> Table:
+    """Return the bank with weights, by customer in the order of their ids."""
+    return replace(BANK, weight=weight[[int(customer[1:]) for customer in BANK.ids]])
+
+
 def train(
     agreed: Job,
     bank: Table,

@@ -9,7 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from program_runs import BANK, CUSTOMERS, INSURER, by_id, changed, job, run_of, train
+from program_runs import (
+    BANK,
+    CUSTOMERS,
+    INSURER,
+    by_id,
+    changed,
+    few_bads,
+    job,
+    run_of,
+    train,
+    two_columns,
+)
 from sklearn.linear_model import LogisticRegression
 
 from parties.programs import host
@@ -34,16 +45,6 @@ FAR = np.where(np.arange(CUSTOMERS) == 3, 4000.0, np.arange(CUSTOMERS))
 MANY = np.array([f"r{k % 40}" for k in range(CUSTOMERS)], object)
 
 Breach = Callable[[Table, Table], tuple[Table, Table]]
-
-
-def few_bads(bank: Table) -> Table:
-    """Return the bank with a dozen bads."""
-    return replace(bank, label=np.array([int(c[1:]) % 28 == 0 for c in bank.ids], np.int8))
-
-
-def two_columns(insurer: Table) -> Table:
-    """Return the insurer with two columns."""
-    return replace(insurer, columns={name: insurer.columns[name] for name in ("claims", "premium")})
 
 
 BREACHES: dict[str, tuple[str, Breach, str]] = {

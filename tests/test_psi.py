@@ -6,6 +6,7 @@ from itertools import chain
 
 import numpy as np
 import pytest
+from hostile import until_refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seeded import Seeded
@@ -110,13 +111,6 @@ def test_who_computes_changes_nothing_on_the_wire():
         ).wire
 
     assert wire(Sodium()) == wire(Sodium(3)) == wire(best())
-
-
-async def until_refused(role):
-    try:
-        return await role
-    except ContractError as error:
-        return error
 
 
 @pytest.mark.parametrize(("minimum", "opened"), [(3, True), (4, False)])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostile import Change, forged, tampered
+from hostile import Change, forged, tampered, until_refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ from psi.several import (
 from vfl.errors import ContractError, DataError, ProtocolError
 from vfl.table.ids import IdRules, normalised
 from vfl.table.read import read_table
-from vfl.wire.flow import Role, Sent
+from vfl.wire.flow import Sent
 from vfl.wire.ladder import follows_ladder
 from vfl.wire.memory import Transcript, run_in_memory
 from vfl.wire.message import Message, field_types, is_sealed
@@ -121,14 +121,6 @@ def test_the_order_of_the_rows_is_nobodys() -> None:
     (found, *_) = aligned(meet(*lists), *lists)
     assert not [ids for ids in lists if ids in (found, found[::-1])]
     assert found not in (sorted(found), aligned(meet(*lists, seed=2), *lists)[0])
-
-
-async def until_refused(role: Role[Any]) -> Any:
-    """Return what a role ends with, a refusal as well."""
-    try:
-        return await role
-    except ContractError as error:
-        return error
 
 
 @pytest.mark.parametrize(("minimum", "opened"), [(2, True), (3, False)])

@@ -9,7 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from program_runs import BANK, CUSTOMERS, INSURER, by_id, changed, job, run_of, train
+from program_runs import (
+    BANK,
+    CUSTOMERS,
+    INSURER,
+    by_id,
+    changed,
+    few_bads,
+    job,
+    run_of,
+    train,
+    two_columns,
+    weighted,
+)
 
 from parties.config.job import JobParty
 from parties.programs import arbiter
@@ -205,11 +217,6 @@ def test_named_columns_are_named_among_the_importances(early: Any) -> None:
 WEIGHT = np.random.default_rng(6).choice([0.0, 0.25, 1.0, 3.7], CUSTOMERS)
 
 
-def weighted(weight: NDArray[np.float64]) -> Table:
-    """Return the bank with weights, by customer in the order of their ids."""
-    return replace(BANK, weight=weight[[int(customer[1:]) for customer in BANK.ids]])
-
-
 def test_rows_count_in_all_trees_what_their_weights_say() -> None:
     bank = weighted(WEIGHT)
     ours, theirs, _ = train(job(TREES, OPEN), bank, INSURER)
@@ -251,16 +258,6 @@ def test_weights_beyond_what_slots_and_sums_hold_are_refused(spread: float, rate
     with pytest.raises(DataError, match=f"bank.csv: {said}") as refusal:
         train(job(goss, [*OPEN, "goss"]), weighted(np.full(CUSTOMERS, spread)), INSURER)
     assert refusal.value.hint.startswith("divide the column data.weight by a constant")
-
-
-def few_bads(bank: Table) -> Table:
-    """Return the bank with a dozen bads."""
-    return replace(bank, label=np.array([int(c[1:]) % 28 == 0 for c in bank.ids], np.int8))
-
-
-def two_columns(insurer: Table) -> Table:
-    """Return the insurer with two columns."""
-    return replace(insurer, columns={name: insurer.columns[name] for name in ("claims", "premium")})
 
 
 BREACHES = {

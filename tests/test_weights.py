@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import test_config
-from program_runs import BANK, CUSTOMERS, INSURER, by_id, job, train
+from program_runs import BANK, CUSTOMERS, INSURER, by_id, job, train, weighted
 from sklearn.linear_model import LogisticRegression
 
 from parties.config.data import Data
@@ -18,14 +17,8 @@ from parties.programs.model import columns_of
 from vfl.errors import ConfigError, ContractError
 from vfl.linear.sigmoid import sigmoid
 from vfl.stats.metrics import evaluate
-from vfl.table.table import Table
 
 WOE = "features: {bins: 3}\ndisclosure: {scores: exact}"
-
-
-def weighted(weight: np.ndarray) -> Table:
-    """Return the bank with weights, by customer in the order of their ids."""
-    return replace(BANK, weight=weight[[int(customer[1:]) for customer in BANK.ids]])
 
 
 def test_rows_count_in_both_models_what_their_weights_say_and_once_in_bins_and_measures() -> None:
