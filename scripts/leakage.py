@@ -34,6 +34,7 @@ import vfl.linear.inference
 import vfl.linear.logistic
 import vfl.linear.pairing
 import vfl.linear.residuals
+import vfl.linear.sample
 import vfl.linear.scoring
 import vfl.linear.signs
 import vfl.linear.units
@@ -57,6 +58,7 @@ PROTOCOLS: tuple[ModuleType, ...] = (
     vfl.features.correlation,
     vfl.features.kept,
     vfl.linear.allowance,
+    vfl.linear.sample,
     vfl.linear.residuals,
     vfl.linear.logistic,
     vfl.linear.crossed,

@@ -20,7 +20,7 @@ from hosts_runs import (
 )
 from numpy.typing import NDArray
 from protocol_tables import ARBITER, GUEST, HOST, PARTY, Roles, X, Y
-from regression_runs import heldout_roles, signs_roles
+from regression_runs import heldout_roles, sample_roles, signs_roles
 from seeded import Seeded
 from selection_runs import correlation_roles, kept_roles
 from tree_runs import (
@@ -56,6 +56,7 @@ from vfl.linear import (
     logistic,
     pairing,
     residuals,
+    sample,
     scoring,
     signs,
     units,
@@ -347,9 +348,11 @@ RUNS: dict[ModuleType, tuple[Callable[[], Roles], ...]] = {
     kept: (kept_roles,),
     names: (names_roles,),
     allowance: (allowance_roles,),
+    sample: (lambda: sample_roles(30, 30),),
     logistic: (
         logistic_roles,
         lambda: logistic_roles(rules=logistic.Rules(1e-9, 1, taylor=True)),
+        lambda: logistic_roles(rules=logistic.Rules(1e-9, 2, sample=30)),
         lambda: several_logistic_roles(2),
     ),
     crossed: (crossed_roles,),

@@ -10,7 +10,7 @@ from protocol_tables import ARBITER, GUEST, Roles
 from seeded import Seeded
 
 from vfl.arbitration import Quota
-from vfl.linear import heldout, residuals, signs
+from vfl.linear import heldout, residuals, sample, signs
 from vfl.wire.flow import Peer
 
 
@@ -35,6 +35,15 @@ def heldout_roles(hosts: int = 2, chosen: int = 1) -> Roles:
 
     roles: Roles = {"guest": guest(), "arbiter": Quota(1).answer(PRIVATE, party=GUEST)}
     return roles | {peer.name: host(k) for k, peer in enumerate(peers)}
+
+
+def sample_roles(*rows: int, own: int = 30) -> Roles:
+    """A sample of 30 rows, or of none where a party's gates are closed."""
+    hosts = tuple(Peer(f"host{k + 1}") for k in range(len(rows)))
+    roles: Roles = {"guest": sample.guest(own, hosts=hosts)}
+    return roles | {
+        peer.name: sample.host(theirs, guest=GUEST) for peer, theirs in zip(hosts, rows, strict=True)
+    }
 
 
 def signs_roles(*worst: int, own: float | None = 0.3, theirs: float = 0.2, arbiter: bool = True) -> Roles:

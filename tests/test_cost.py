@@ -11,7 +11,8 @@ from program_runs import BANK, INSURER, job, train
 from test_cli import SESSIONS, vfl
 
 from parties.cost.estimate import cost, expected_degrees, expected_gradients, shape_of
-from parties.cost.phases import Link, phases
+from parties.cost.phase import Link
+from parties.cost.phases import phases
 from parties.cost.probe import probe
 from parties.cost.shape import Columns, Forest, Regression, Shape
 from parties.cost.work import Rates, Work

@@ -93,3 +93,13 @@ def test_trees_take_a_turn_less_a_level_where_the_guest_decrypts() -> None:
     shape = Shape(700, 625, 625, Columns(10, 10), (Columns(10, 10),), Forest(15, 4))
     alone = replace(shape, model=Forest(15, 4, guest_decrypts=True))
     assert [cost(s, Rates()).trips for s in (shape, alone)] == pytest.approx([167.5, 106.5], rel=0.02)
+
+
+def test_a_gradient_of_a_sample_costs_its_share_of_the_rows() -> None:
+    def powers(model: Regression) -> float:
+        shape = Shape(300_000, 250_000, 200_000, Columns(5, 10), (Columns(4, 8),), model)
+        return next(phase for phase in phases(shape) if phase.name == "regression").guest.power
+
+    for crossed in (False, True):
+        sampled = powers(Regression((2, 4, 6, 8), crossed=crossed, sampled=2))
+        assert sampled == 20_000 * 6 + 200_000 * 14

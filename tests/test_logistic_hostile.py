@@ -38,6 +38,7 @@ LIMITS = "asked for powers outside of the agreed limits"
 RANGE = "declared an impossible range of logits"
 PRODUCTS = "sent other gradient products than there are gradients"
 STEP = "sent a step of another length"
+ROWS_TOLD = "asked for a gradient of other rows than were agreed"
 ASTRAY = "made a step that leads to impossible logits"
 ANSWER = "sent other decryptions than were asked for"
 
@@ -96,12 +97,23 @@ BLAMED: dict[str, tuple[str, type[Message], Change, str]] = {
         lambda m: GradientProducts(m.values + 1e200),
         PRODUCTS,
     ),
-    "a step beyond all logits": ("guest", Step, lambda m: Step(m.coefficients - 1e9), ASTRAY),
-    "a step that overflows": ("guest", Step, lambda m: Step(m.coefficients * 0 - 1e308), ASTRAY),
-    "a long step": ("guest", Step, lambda m: Step(np.append(m.coefficients, 1.0)), STEP),
-    "no step": ("guest", Step, lambda m: Step(m.coefficients[:0]), STEP),
-    "a step that is none": ("guest", Step, lambda m: Step(m.coefficients * np.nan), STEP),
-    "an endless step": ("guest", Step, lambda m: Step(m.coefficients + np.inf), STEP),
+    "a step beyond all logits": (
+        "guest",
+        Step,
+        lambda m: replace(m, coefficients=m.coefficients - 1e9),
+        ASTRAY,
+    ),
+    "a step that overflows": (
+        "guest",
+        Step,
+        lambda m: replace(m, coefficients=m.coefficients * 0 - 1e308),
+        ASTRAY,
+    ),
+    "a long step": ("guest", Step, lambda m: replace(m, coefficients=np.append(m.coefficients, 1.0)), STEP),
+    "no step": ("guest", Step, lambda m: replace(m, coefficients=m.coefficients[:0]), STEP),
+    "a step that is none": ("guest", Step, lambda m: replace(m, coefficients=m.coefficients * np.nan), STEP),
+    "a step to a gradient of other rows": ("guest", Step, lambda m: replace(m, rows=m.rows - 1), ROWS_TOLD),
+    "an endless step": ("guest", Step, lambda m: replace(m, coefficients=m.coefficients + np.inf), STEP),
     "fewer decryptions": (
         "arbiter",
         DecryptedSums,

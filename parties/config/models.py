@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 from parties.config.generalised import GeneralisedRules, Iterations
 from parties.config.schema import Section
 from vfl.linear.family import Name
+from vfl.linear.sample import SHARE
 from vfl.stats.folds import Rule
 from vfl.trees.tree import MAX_DEPTH
 
@@ -72,6 +73,13 @@ class LogisticRules(Section):
         "the fit ends when all are.",
     )
     max_iter: Iterations = 40
+    sample_from: int = Field(
+        default=200_000,
+        ge=1000,
+        description=f"Training rows from which the first gradients of a fit are of a sample: 1 in {SHARE}, "
+        "drawn at random. They count as iterations, and coefficients are the same to the tolerance. "
+        "A party whose gates the sample, or the rows outside of it, would close has it left out.",
+    )
     cv: FoldRules | None = Field(
         default=None,
         description="Cross-validation that chooses C: a joint fit for each fold and each of Cs, of max_iter "

@@ -15,7 +15,8 @@ import numpy as np
 
 from parties.config.generalised import GeneralisedRules
 from parties.config.job import Job
-from parties.cost.phases import Link, Phase, phases
+from parties.cost.phase import Link, Phase
+from parties.cost.phases import phases
 from parties.cost.shape import Columns, CrossValidation, Forest, Regression, Shape
 from parties.cost.work import Rates
 from vfl.linear import heldout

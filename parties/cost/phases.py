@@ -14,7 +14,8 @@ n rows train; a party p has d_p columns of B_p slots in all; W bytes are a ciphe
                  re-randomises them, each party adds n d_p by bin, or n d_p terms (vfl/linear/residuals.py).
                  Without an arbiter the guest masks each residual and packs it, randomises the ciphertexts in
                  full, and encrypts n masks of its own; the host decrypts the n / 11 and adds n d_h of
-                 masks by bin; both decrypt the other's sums (vfl/linear/crossed.py).
+                 masks by bin; both decrypt the other's sums (vfl/linear/crossed.py).  The first gradients
+                 of many rows are of a tenth of them (vfl/linear/sample.py).
     cross-       the same for each fold and penalty, on the rows outside of the fold; of those inside hosts
     validation   send powers of a larger degree, which the guest sums (vfl/linear/heldout.py).
     errors       the host encrypts n q powers, the guest forms n d_g products of them, d_g with its intercept,
@@ -31,15 +32,15 @@ Not counted: what grows with rows and is not under encryption: tables read, bins
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from parties.cost.phase import NOTHING, Phase
 from parties.cost.shape import Columns, CrossValidation, Forest, Regression, Shape
-from parties.cost.work import Rates, Work
+from parties.cost.work import Work
 from psi.digests import width
 from vfl.features.correlation import Layout
 from vfl.linear.residuals import blocks_of
-
-NOTHING = Work()
+from vfl.linear.sample import SHARE
 
 POINT = 32
 """Bytes of a group element."""
@@ -58,48 +59,6 @@ ASKED = 2 / 3
 """Share of levels after which hosts are asked for the sides of rows, on credit data."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """What is between two machines: bytes a second in each direction, and seconds there and back."""
-
-    bytes_per_second: float = 125e6
-    round_trip: float = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """A phase: the work of the guest, of each host and of the arbiter, what travels, who waits for whom."""
-
-    name: str
-    guest: Work
-    hosts: tuple[Work, ...]
-    arbiter: Work = NOTHING
-    sent: float = 0.0
-    """Bytes that travel, from all parties together."""
-    widest: float = 0.0
-    """Bytes on the busiest direction of the busiest link."""
-    trips: float = 0.0
-    """Times that somebody waits for an answer over the link."""
-    waits: float = 0.0
-    """Such times while other blocks of rows are worked on: felt where the line is far and work is quick."""
-    ciphertexts: float = 0.0
-    """Ciphertexts that travel."""
-    pipelined: bool = False
-    """Whether guest and hosts work at the same time, on blocks; else one after the other."""
-
-    def together(self, rates: Rates) -> float:
-        """Return the seconds on one machine, of which all parties share the cores."""
-        return sum(work.seconds(rates) for work in (self.guest, *self.hosts, self.arbiter))
-
-    def apart(self, rates: Rates, link: Link) -> float:
-        """Return the seconds with a machine of these rates for every party."""
-        guest, arbiter = self.guest.seconds(rates), self.arbiter.seconds(rates)
-        slowest = max((host.seconds(rates) for host in self.hosts), default=0.0)
-        travel = max(self.widest / link.bytes_per_second, self.waits * link.round_trip)
-        work = max(guest, slowest, travel) if self.pipelined else guest + slowest + travel
-        return work + arbiter + self.trips * link.round_trip
-
-
 def phases(shape: Shape) -> Iterator[Phase]:
     """Yield the phases of a training."""
     yield Phase("start", Work(start=1), tuple(NOTHING for _ in shape.hosts), trips=2)
@@ -112,7 +71,7 @@ def phases(shape: Shape) -> Iterator[Phase]:
             yield correlations(shape)
         if shape.model.cv:
             yield cross_validation(shape, shape.model.cv)
-        yield crossed(shape, shape.model) if shape.model.crossed else regression(shape, shape.model)
+        yield fit(shape, shape.model)
         if shape.model.standard_errors:
             yield standard_errors(shape)
     else:
@@ -201,8 +160,18 @@ def correlations(shape: Shape) -> Phase:
     )
 
 
+def fit(shape: Shape, model: Regression) -> Phase:
+    """Return the work of all gradients, of which the first may be of a sample of the rows."""
+    make = crossed if model.crossed else regression
+    if not model.sampled:
+        return make(shape, model)
+    first, others = model.degrees[: model.sampled], model.degrees[model.sampled :]
+    sample = replace(shape, rows=shape.rows // SHARE)
+    return make(sample, replace(model, degrees=first)) + make(shape, replace(model, degrees=others))
+
+
 def regression(shape: Shape, model: Regression) -> Phase:
-    """Return the work of all gradients."""
+    """Return the work of all gradients with an arbiter."""
     n, total, gradients, hosts = shape.rows, sum(model.degrees), len(model.degrees), len(shape.hosts)
     powers, residuals = n * total, n * gradients
     # Every host sends its powers, every host but the first is brought those before; all get the residuals.

@@ -45,7 +45,8 @@ class CrossValidation:
 class Regression:
     """A joint logistic regression: the degree of each gradient's sigmoid, and what else it takes.
 
-    `crossed`: there is no arbiter, and guest and host decrypt for each other.
+    `crossed`: there is no arbiter, and guest and host decrypt for each other.  `sampled`: how many gradients,
+    the first ones, are of a sample of the rows.
     """
 
     degrees: tuple[int, ...]
@@ -54,6 +55,7 @@ class Regression:
     joint_correlations: bool = False
     crossed: bool = False
     cv: CrossValidation | None = None
+    sampled: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def _ask_gates(run: Run, common: Common, role: str) -> dict[str, int]:
         known = known_of(common.table, common.train).take(common.train)
         check_outcomes(run.gates, common.table.source, run.family, known)
     elif role == "guest":
-        check_events(run, common.training)
+        check_events(run.gates, common.training)
     if job.model.kind == "trees":
         check_leaves(run.gates, job.trees, rows)
         bins, codes = fit_bins(run, common, None)

@@ -12,6 +12,7 @@ from parties.programs.alignment import Common
 from parties.programs.keys import new_key, quota_of
 from parties.programs.precedents import check_guests_shape, check_hosts_shape, mark_of
 from parties.programs.run import Run
+from parties.programs.sampling import guest_sample, host_sample
 from vfl.arbitration import Quota, Shape
 from vfl.crypto.paillier import PrivateKey, PublicKey
 from vfl.linear import allowance, crossed, generalised, logistic, units
@@ -74,12 +75,13 @@ async def told_units(run: Run, own: Units | None = None) -> Units:
 
 @dataclass(frozen=True, slots=True)
 class GuestFits:
-    """The guest's descents, once all gradients' shapes are agreed."""
+    """The guest's descents, once all gradients' shapes are agreed; `sample`: rows of the first ones."""
 
     run: Run
     keys: Keys
     shapes: list[Shape]
     quota: Quota | None
+    sample: int
 
     async def descend(
         self, columns: Columns, y: Labels | Target, rules: Rules, name: str, weight: Vector | None = None
@@ -138,12 +140,13 @@ class GuestFits:
 
 @dataclass(frozen=True, slots=True)
 class HostFits:
-    """A host's descents, once all gradients' shapes are agreed; `guests`: the guest's."""
+    """A host's descents, once all gradients' shapes are agreed; `guests`: the guest's; `sample`: as there."""
 
     run: Run
     keys: Keys
     guests: Shape
     quota: Quota | None
+    sample: int
 
     async def descend(self, columns: Columns, rules: Rules, name: str) -> Fit:
         """Fit the host's coefficients; `name`: as the guest's."""
@@ -195,7 +198,8 @@ async def guest_fits(run: Run, common: Common, columns: Columns, keys: Keys) -> 
         lambda shapes: [[s.sums, s.bits] for s in shapes],
         lambda kept: [Shape(*pair) for pair in kept],
     )
-    return GuestFits(run, keys, shapes, quota_of(run, shapes[0], keys.labels.n) if keys.pair else None)
+    quota = quota_of(run, shapes[0], keys.labels.n) if keys.pair else None
+    return GuestFits(run, keys, shapes, quota, await guest_sample(run, common, columns.x, shapes))
 
 
 async def host_fits(run: Run, common: Common, columns: Columns, keys: Keys) -> HostFits:
@@ -210,7 +214,8 @@ async def host_fits(run: Run, common: Common, columns: Columns, keys: Keys) -> H
         lambda s: [s.sums, s.bits],
         lambda kept: Shape(*kept),
     )
-    return HostFits(run, keys, guests, quota_of(run, guests, keys.pair.own.public.n) if keys.pair else None)
+    quota = quota_of(run, guests, keys.pair.own.public.n) if keys.pair else None
+    return HostFits(run, keys, guests, quota, await host_sample(run, common, columns.x, guests))
 
 
 def warn_unless_converged(run: Run, fit: Fit) -> None:

@@ -84,7 +84,7 @@ async def guest_path(run: Run, fits: GuestFits, common: Common, inputs: Inputs, 
     check_folds(run, folds, y)
     narrowest = min((y[folds == fold] for fold in range(rules.folds)), key=lambda of: len(of) * of.var())
     for host, shape in zip(run.hosts, fits.shapes, strict=True):
-        check_spread(run, narrowest, shape.sums)
+        check_spread(run.gates, narrowest, shape.sums)
         check_rank(run.gates, host, smallest(folds), shape.sums, f"{host.name} in a fold")
     w: dict[tuple[int, int], Vector] = {}
     losses, degrees = np.zeros((rules.folds, len(rules.Cs))), list[int]()

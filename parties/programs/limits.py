@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Matrix = NDArray[np.float64]
 
 
-def check_events(run: Run, training: Table) -> None:
+def check_events(gates: Gates, training: Table) -> None:
     """Ask few_events of the guest's training rows, without those of weight 0."""
     counted = training.counted
     if not len(counted):
@@ -48,7 +48,7 @@ def check_events(run: Run, training: Table) -> None:
         raise DataError(training.source, what, "a model needs both")
     if fewest < FEW_EVENTS:
         what = f"fewer than {FEW_EVENTS} training rows are in the rarer class"
-        run.gates.refuse("few_events", "labels", what, f"there are {fewest};")
+        gates.refuse("few_events", "labels", what, f"there are {fewest};")
 
 
 def check_outcomes(gates: Gates, source: str, family: Family, target: Target) -> None:
@@ -134,12 +134,12 @@ def check_width(run: Run, rows: int, columns: int, width: int) -> None:
         run.gates.refuse("few_rows", "columns", f"{rows} training rows for {width} model columns")
 
 
-def check_spread(run: Run, y: NDArray[np.int8], columns: int) -> None:
+def check_spread(gates: Gates, y: NDArray[np.int8], columns: int) -> None:
     """Ask few_rows of the training labels and the model columns that a host brings."""
     spread = len(y) * float(y.mean()) * (1 - float(y.mean()))
     if spread < SPREAD_PER_COLUMN * columns:
         what = f"too few training rows of the rarer class for {columns} model columns"
-        run.gates.refuse("few_rows", "labels", what, f"{int(y.sum())} of {len(y)} are bad;")
+        gates.refuse("few_rows", "labels", what, f"{int(y.sum())} of {len(y)} are bad;")
 
 
 def check_pairs(run: Run, rows: int, columns: int) -> None:
@@ -174,7 +174,17 @@ def check_values(run: Run, names: tuple[str, ...], numbers: tuple[str, ...], x: 
         if large.any():
             what = f"{int(large.sum())} training rows lie beyond {LARGE_VALUE:g} standard deviations"
             run.gates.refuse("large_values", number, what, mend)
-        counts = np.unique(values, return_counts=True)[1]
-        if len(counts) <= FEW_VALUES and counts.min() < RARE_ROWS:
-            what = f"a value that fewer than {RARE_ROWS} training rows share"
-            run.gates.refuse("rare_values", number, what, mend)
+        _check_shared(run.gates, number, values, mend)
+
+
+def check_shared_values(gates: Gates, x: Matrix) -> None:
+    """Ask rare_values of columns of any kind, shape (n, d)."""
+    for j, values in enumerate(x.T):
+        _check_shared(gates, f"model column {j + 1}", values, "")
+
+
+def _check_shared(gates: Gates, where: str, values: NDArray[np.float64], mend: str) -> None:
+    counts = np.unique(values, return_counts=True)[1]
+    if len(counts) <= FEW_VALUES and counts.min() < RARE_ROWS:
+        what = f"a value that fewer than {RARE_ROWS} training rows share"
+        gates.refuse("rare_values", where, what, mend)

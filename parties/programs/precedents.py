@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,7 @@ from parties.programs.earlier import Earlier, Labels, Record, check_rank, with_c
 from parties.programs.limits import check_outcome_spread, check_spread
 from parties.programs.run import Run
 from vfl.arbitration import Shape
+from vfl.gates import Gates
 from vfl.linear import crossed
 from vfl.table.texts import Ids
 from vfl.wire.flow import Peer
@@ -52,6 +55,29 @@ def check_hosts_shape(run: Run, common: Common, host: Peer, shape: Shape, mark: 
     earlier.keep(record)
 
 
+def check_sampled(run: Run, shapes: Sequence[Shape], gates: Gates) -> None:
+    """Ask few_rows of the hosts' columns once more: sums over a sample are others than over all rows."""
+    if run.earlier:
+        record = _sampled(run, run.earlier, shapes)
+        for host in run.hosts:
+            run.earlier.check_columns(record, host.name, gates)
+
+
+def keep_sampled(run: Run, shapes: Sequence[Shape]) -> None:
+    """Count the columns of sums over a sample towards few_rows of later runs."""
+    if run.earlier:
+        run.earlier.keep(_sampled(run, run.earlier, shapes))
+
+
+def _sampled(run: Run, earlier: Earlier, shapes: Sequence[Shape]) -> Record:
+    kept = earlier.kept(run.id)
+    more = {
+        host.name: kept.columns[host.name] | {f"sample of {run.id}": shape.sums}
+        for host, shape in zip(run.hosts, shapes, strict=True)
+    }
+    return with_columns(kept, kept.columns | more)
+
+
 def check_guests_shape(run: Run, common: Common, guest: Peer, shape: Shape, mark: int) -> None:
     """Ask few_rows of the model columns that the guest brings, beside its intercept."""
     _check_bits(guest, shape, run.fraction)
@@ -72,7 +98,7 @@ def _check_spread(run: Run, common: Common, columns: int) -> None:
         known = training.outcome if weight is None else training.outcome[weight > 0]
         check_outcome_spread(run, known, columns)
         return
-    check_spread(run, training.counted, columns)
+    check_spread(run.gates, training.counted, columns)
 
 
 def _check_bits(peer: Peer, shape: Shape, fraction: int) -> None:

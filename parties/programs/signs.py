@@ -101,14 +101,16 @@ async def guest_fitted(
 
     `weight`: what each row counts, of mean 1; without it each counts once.
     """
-    degrees, left, partners, number = list[int](), dict[str, str](), list[str](), 0
+    degrees, left, partners, number, sampled = list[int](), dict[str, str](), list[str](), 0, 0
     drops = run.job.features.selection.drops
     rough = drops
     standing = [{c.number: c for c in theirs if c.host == host and c.kept} for host in run.hosts]
     while True:
         columns, number = inputs.columns(run.gradient_bits), number + 1
-        fit = await fits.descend(columns, y, _rules(run, degrees, rough), f"fit {number}", weight)
+        rules = _rules(run, degrees, rough, fits.sample)
+        fit = await fits.descend(columns, y, rules, f"fit {number}", weight)
         degrees += fit.degrees
+        sampled += fit.sampled
         inputs = inputs.at(fit.coefficients)
         if not drops:
             break
@@ -128,9 +130,8 @@ async def guest_fitted(
             assert worst is not None
             left[worst] = _why(inputs, worst)
             inputs = _others(inputs, worst, values, source)
-    return Fitted(
-        inputs, columns, replace(fit, gradients=len(degrees), degrees=tuple(degrees)), left, partners
-    )
+    fit = replace(fit, gradients=len(degrees), degrees=tuple(degrees), sampled=sampled)
+    return Fitted(inputs, columns, fit, left, partners)
 
 
 async def host_fitted(
@@ -142,7 +143,8 @@ async def host_fitted(
     rough = drops
     while True:
         columns, number = inputs.columns(run.gradient_bits), number + 1
-        fit = await fits.descend(columns, _rules(run, degrees, rough), f"fit {number}")
+        rules = _rules(run, degrees, rough, fits.sample)
+        fit = await fits.descend(columns, rules, f"fit {number}")
         degrees += fit.degrees
         inputs = inputs.at(fit.coefficients)
         if not drops:
@@ -159,11 +161,12 @@ async def host_fitted(
     return Fitted(inputs, columns, replace(fit, gradients=len(degrees), degrees=tuple(degrees)), left, [])
 
 
-def _rules(run: Run, degrees: list[int], rough: bool) -> Rules:
-    """Return the rules of the next fit: all fits share the gradients that were agreed."""
+def _rules(run: Run, degrees: list[int], rough: bool, sample: int) -> Rules:
+    """Return the rules of the next fit: all share the gradients that were agreed, the first has a sample."""
     rules = run.fit_rules
     tolerance = min(ROUGH * rules.tolerance, MOST_ROUGH) if rough else rules.tolerance
-    return replace(rules, tolerance=tolerance, max_iter=rules.max_iter - len(degrees))
+    left = rules.max_iter - len(degrees)
+    return replace(rules, tolerance=tolerance, max_iter=left, sample=0 if degrees else sample)
 
 
 async def _leaver(

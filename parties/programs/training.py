@@ -86,6 +86,7 @@ class Models:
             "iterations": self.fit.gradients,
             "converged": self.fit.converged,
             "degrees": list(self.fit.degrees),
+            "sampled": self.fit.sampled,
             "coefficients": self.weights,
             "guest_only_coefficients": self.alone,
         } | ({"standard_errors": self.errors} if self.errors else {})
@@ -95,7 +96,7 @@ async def training(run: Run, table: Table) -> Trained:
     """Fit the guest's half, and measure what it is worth with the host's."""
     keys = await guest_keys(run)
     common = await align_guest(run, table)
-    check_events(run, common.training)
+    check_events(run.gates, common.training)
     check_weights(run.gates, "labels", common.training)
     features, facts = guest_features(run, common)
     await check_earlier(run, common)

@@ -26,7 +26,7 @@ from parties.config.packaged import demo_configs
 from parties.config.party import Party
 from parties.config.yaml import dump, load
 from parties.cost.estimate import cost, shape_of
-from parties.cost.phases import Link, Phase
+from parties.cost.phase import Link, Phase
 from parties.cost.probe import cores_here, probe
 from parties.cost.shape import Regression
 from parties.cost.work import Rates
@@ -116,7 +116,8 @@ def compared(job_path: Path, out: Path, rates: Rates, *, apart: bool) -> Iterato
     if isinstance(shape.model, Regression):
         degrees = tuple(report["degrees"])
         yield Line("sum of degrees", sum(shape.model.degrees), sum(degrees))
-        shape = replace(shape, model=replace(shape.model, degrees=degrees))
+        taken = replace(shape.model, degrees=degrees, sampled=report["sampled"])
+        shape = replace(shape, model=taken)
     parts: dict[str, list[Phase]] = {"start": [], "alignment": [], "model": []}
     for phase in cost(shape, rates).phases:
         parts[phase.name if phase.name in parts else "model"].append(phase)

@@ -80,10 +80,11 @@ class Columns:
     ) -> Vector:
         """Learn x^T r + penalty w through the arbiter; return its products with all so far: (k + 1,).
 
+        r: of all rows, or of the first of them (see `sample`).
         `fraction`: the fractional bits of r.  `source`: from whose ciphertexts the residuals were made.
         """
         sums = await self.sums(r, fraction, key=key, rng=rng, arbiter=arbiter, source=source)
-        return self.met(sums, fraction)
+        return self.met(sums, fraction, len(r))
 
     async def sums(
         self,
@@ -105,9 +106,9 @@ class Columns:
             packed, masking, key=key, rng=rng, arbiter=arbiter, source=source, hide=hide
         )
 
-    def met(self, sums: list[int], fraction: int) -> Vector:
-        """Take x^T r for the newest gradient; return its products with all so far: (k + 1,)."""
-        white = self._whitened(sums, fraction + FRACTION)
+    def met(self, sums: list[int], fraction: int, rows: int) -> Vector:
+        """Take x^T r of so many rows as the newest gradient; return its products with all so far."""
+        white = self._whitened(sums, fraction + FRACTION) * (len(self.x) / rows)
         self._gradients.append(white + whitening.to_white(self._lower, self.penalty * self.w))
         return np.array(self._gradients) @ self._gradients[-1]
 
@@ -135,7 +136,8 @@ class Columns:
 
     def plain_sums(self, shares: list[int]) -> list[int]:
         """Return x^T s of integers of any size, with FRACTION more fractional bits."""
-        total: list[int] = (np.array(shares, object) @ self._encoded.astype(object)).tolist()
+        encoded = self._encoded[: len(shares)].astype(object)
+        total: list[int] = (np.array(shares, object) @ encoded).tolist()
         return total
 
     def move(self, coefficients: Vector) -> float:
@@ -149,11 +151,11 @@ class Columns:
         parts: dict[int, Unrandomised] = {}
         if self._binned:
             sizes = [len(values) for values in self._binned.values()]
-            sums = key.sum_by_bin(r, np.column_stack(self._codes), sizes)
+            sums = key.sum_by_bin(r, np.column_stack([codes[: len(r)] for codes in self._codes]), sizes)
             for (j, values), s in zip(self._binned.items(), sums, strict=True):
                 parts[j] = key.weighted_sums(s, values[:, None])
         many = [j for j in range(self.x.shape[1]) if j not in self._binned]
         if many:
-            weighted = key.weighted_sums(r, self._encoded[:, many])
+            weighted = key.weighted_sums(r, self._encoded[: len(r), many])
             parts |= {j: weighted.take(np.array([k])) for k, j in enumerate(many)}
         return key.joined([parts[j] for j in sorted(parts)])

@@ -44,7 +44,7 @@ from vfl.crypto.fixed_point import FRACTION, bits_for, encode
 from vfl.crypto.packing import Packing
 from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey, Unrandomised
 from vfl.crypto.randomness import Randomness
-from vfl.linear import residuals
+from vfl.linear import residuals, sample
 from vfl.linear.columns import MAX_RESIDUAL, Columns
 from vfl.linear.logistic import Fit, Labels, Report, Rules, guest_descends, host_descends
 from vfl.linear.residuals import ALONE, LogitPowers, blocks_of
@@ -92,17 +92,18 @@ async def guest(
     `key`: the host's.  `quota`: what the host may have decrypted.
     """
 
-    async def gradient(number: int, error: float) -> tuple[Vector, int]:
-        polynomial = await residuals.agree(columns.logit, error, rules.taylor, (host,))
+    async def gradient(number: int, error: float, of: int) -> tuple[Vector, int]:
+        logit = columns.logit[:of]
+        polynomial = await residuals.agree(logit, error, rules.taylor, (host,))
         told = partial(report, number, polynomial.degree)
         parts: list[Unrandomised] = []
-        for rows in blocks_of(len(y)):
-            a, labels = columns.logit[rows], y[rows]
+        for rows in blocks_of(of):
+            a, labels = logit[rows], y[:of][rows]
             powers = (await host.receive(LogitPowers)).values
             key.check(powers, len(labels) * polynomial.degree, host.name)
             parts.append(residuals.residuals_of(polynomial, a, labels, powers, 1, key))
             await host.send(_shared(parts[-1], own.public, key, rng))
-            told(min(1.0, rows.stop / len(y)))
+            told(min(1.0, rows.stop / of))
         sums = await columns.sums(
             key.joined(parts),
             residuals.fraction(1),
@@ -113,10 +114,11 @@ async def guest(
             hide=key.randomise_fully,
         )
         await quota.answer(own, party=host)
-        return columns.met(sums, residuals.fraction(1)), polynomial.degree
+        return columns.met(sums, residuals.fraction(1), of), polynomial.degree
 
     _remember(quota, steps)
-    return await guest_descends(columns, rules, gradient, hosts=(host,), others=(), steps=steps)
+    noise = sample.noise(rules.sample, columns.x, y)
+    return await guest_descends(columns, rules, gradient, noise, hosts=(host,), others=(), steps=steps)
 
 
 async def host(
@@ -135,9 +137,10 @@ async def host(
     `key`: the guest's.  `quota`: what the guest may have decrypted.
     """
 
-    async def gradient() -> tuple[Vector, int]:
-        polynomial, _ = await residuals.accept(columns.logit, guest, ALONE)
-        shares, masks = await _shares(columns.logit, polynomial, own, key, rng, guest)
+    async def gradient(of: int) -> tuple[Vector, int]:
+        logit = columns.logit[:of]
+        polynomial, _ = await residuals.accept(logit, guest, ALONE)
+        shares, masks = await _shares(logit, polynomial, own, key, rng, guest)
         await quota.answer(own, party=guest)
         masked = await columns.sums(
             masks,
@@ -151,7 +154,7 @@ async def host(
         sums = [s - m for s, m in zip(columns.plain_sums(shares), masked, strict=True)]
         if max(map(abs, sums)).bit_length() > columns.masking(key, residuals.fraction(1)).bits - 2:
             raise guest.blame("sent shares that add up to no residuals")
-        return columns.met(sums, residuals.fraction(1)), polynomial.degree
+        return columns.met(sums, residuals.fraction(1), of), polynomial.degree
 
     _remember(quota, steps)
     return await host_descends(columns, rules, gradient, guest=guest, others=(), steps=steps)

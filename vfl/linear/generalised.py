@@ -109,7 +109,7 @@ async def guest(
 ) -> Fit:
     """Fit the guest's coefficients; `columns` begin at the fit of the guest alone."""
 
-    async def gradient(number: int, _error: float) -> tuple[Vector, int]:
+    async def gradient(number: int, _error: float, _rows: int) -> tuple[Vector, int]:
         c, exponent = await _agree(columns.logit, target, family, hosts)
 
         def residuals(rows: slice, powers: Ciphertexts) -> Unrandomised:
@@ -119,9 +119,9 @@ async def guest(
         r = await gathered(len(c), 1, residuals, key=key, rng=rng, hosts=hosts, report=told)
         bits = fraction(len(hosts))
         sums = await columns.sums(r, bits, key=key, rng=rng, arbiter=arbiter, source=any_of(hosts))
-        return columns.met(sums, bits - exponent), 1
+        return columns.met(sums, bits - exponent, len(r)), 1
 
-    return await guest_descends(columns, rules, gradient, hosts=hosts, others=(arbiter,), steps=steps)
+    return await guest_descends(columns, rules, gradient, 0.0, hosts=hosts, others=(arbiter,), steps=steps)
 
 
 async def host(
@@ -138,7 +138,7 @@ async def host(
 ) -> Fit:
     """Fit a host's coefficients; `columns` begin at zero.  `place`: ours among the hosts."""
 
-    async def gradient() -> tuple[Vector, int]:
+    async def gradient(_rows: int) -> tuple[Vector, int]:
         b = columns.logit
         lo, hi = declared_range(b)
         scale = await _accept(lo, hi, family, guest, place)
@@ -158,7 +158,7 @@ async def host(
         r = await contributed(len(b), 1, first, with_own, key=key, rng=rng, guest=guest, place=place)
         bits = fraction(place.hosts)
         sums = await columns.sums(r, bits, key=key, rng=rng, arbiter=arbiter, source=guest)
-        return columns.met(sums, bits - scale.exponent), 1
+        return columns.met(sums, bits - scale.exponent, len(r)), 1
 
     return await host_descends(columns, rules, gradient, guest=guest, others=(arbiter,), steps=steps)
 

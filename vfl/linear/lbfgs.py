@@ -9,6 +9,9 @@ a sum over the parties.  Each party then forms its own slice of the step from it
     the basis is the 2m + 1 vectors of the memory and 6m products are new in each iteration; in
     the basis of gradients only the k + 1 products of the newest gradient are.
 
+Gradients may come to be of another function, of all rows after a sample's: `turn` keeps what the pairs say
+of the curvature, and compares no gradient with one of the function before.
+
 Steps have unit length.  Safeguard: a point whose gradient is more than `GROWTH` times as long as
 the one before is left again, and what was learnt there about the curvature is kept.
 """
@@ -26,7 +29,7 @@ from vfl.steps import State
 
 Vector = NDArray[np.float64]
 
-MEMORY = 10
+MEMORY = 20
 GROWTH = 2.0
 FLAT = 1e-12
 """A pair is skipped unless <s, y> > FLAT * |s| |y|: the curvature must be seen to be positive."""
@@ -70,7 +73,9 @@ class Lbfgs:
         k = len(new) - 1
         self._append(new)
         undo = np.zeros(k + 1)
-        if self.pending is not None:
+        if self.pending is None:
+            self.best = k
+        else:
             s = np.append(self.pending, 0.0)
             self._remember(s, _unit(k, k + 1) - _unit(self.best, k + 1))
             if self.norm > GROWTH * math.sqrt(self.products[self.best, self.best]):
@@ -79,6 +84,10 @@ class Lbfgs:
                 self.best = k
         self.pending = -self._two_loops(_unit(self.best, k + 1))
         return self.pending + undo
+
+    def turn(self) -> None:
+        """Go on with a function whose gradients so far are of one much like it."""
+        self.pending = None
 
     def _append(self, new: Vector) -> None:
         k = len(new) - 1

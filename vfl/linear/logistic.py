@@ -31,7 +31,8 @@
 
 The parties form E(r_i) as `residuals` says; each sums x_ij r_i over its own columns under encryption
 and learns its own gradient through the arbiter.  Steps are combinations of gradients (see `lbfgs`).
-A party is content when its step moves no coefficient by more than the tolerance.  (DESIGN 6; the
+A party is content when its step moves no coefficient by more than the tolerance.  The first gradients of many
+rows may be of a sample of them (see `sample`).  (DESIGN 6; the
 guest hands out step coefficients instead of summed inner products, so hosts learn less.)
 
 Each party tells the arbiter itself whether it will ask again.  Else a guest that tells the arbiter that it
@@ -51,7 +52,7 @@ from numpy.typing import NDArray
 from vfl.arbitration import Quota
 from vfl.crypto.paillier import PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
-from vfl.linear import residuals
+from vfl.linear import residuals, sample
 from vfl.linear.columns import Columns
 from vfl.linear.lbfgs import Lbfgs
 from vfl.linear.residuals import ALONE, MAX_LOGIT, Place, any_of
@@ -88,9 +89,13 @@ class GradientProducts(Message):
 
 @dataclass(frozen=True, slots=True)
 class Step(Message):
-    """c_i: the step is sum_i c_i g_i.  Reveals: a function of the joint norms and angles."""
+    """c_i: the step is sum_i c_i g_i; of how many of the rows, from the first, the next gradient is.
+
+    Reveals: a function of the joint norms and angles.
+    """
 
     coefficients: NDArray[np.float64]
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +114,26 @@ class Verdict(Message):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the parties agreed on: the change of a coefficient that is small enough, and the limits."""
+    """What the parties agreed on: the change of a coefficient that is small enough, and the limits.
+
+    `sample`: of how many rows the first gradients are, 0 where all are of all rows.
+    """
 
     tolerance: float
     max_iter: int
     taylor: bool = False
+    sample: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A party's half of the model, and how the fit went."""
+    """A party's half of the model, and how the fit went; `sampled`: gradients that are of a sample."""
 
     coefficients: Vector
     gradients: int
     converged: bool
     degrees: tuple[int, ...]
+    sampled: int = 0
 
 
 async def guest(
@@ -144,22 +154,23 @@ async def guest(
     `weight`: what each row counts, of mean 1; without it each counts once.
     """
 
-    async def gradient(number: int, error: float) -> tuple[Vector, int]:
+    async def gradient(number: int, error: float, rows: int) -> tuple[Vector, int]:
         r, degree = await residuals.guest(
-            columns.logit,
-            y,
+            columns.logit[:rows],
+            y[:rows],
             error,
             taylor=rules.taylor,
             key=key,
             rng=rng,
             hosts=hosts,
             report=partial(report, number),
-            weight=weight,
+            weight=None if weight is None else weight[:rows],
         )
         fraction, source = residuals.fraction(len(hosts)), any_of(hosts)
         return await columns.gradient(r, fraction, key=key, rng=rng, arbiter=arbiter, source=source), degree
 
-    return await guest_descends(columns, rules, gradient, hosts=hosts, others=(arbiter,), steps=steps)
+    noise = sample.noise(rules.sample, columns.x, y)
+    return await guest_descends(columns, rules, gradient, noise, hosts=hosts, others=(arbiter,), steps=steps)
 
 
 async def host(
@@ -175,8 +186,8 @@ async def host(
 ) -> Fit:
     """Fit a host's coefficients; `columns` begin at zero.  `place`: ours among the hosts."""
 
-    async def gradient() -> tuple[Vector, int]:
-        r, degree = await residuals.host(columns.logit, key=key, rng=rng, guest=guest, place=place)
+    async def gradient(rows: int) -> tuple[Vector, int]:
+        r, degree = await residuals.host(columns.logit[:rows], key=key, rng=rng, guest=guest, place=place)
         fraction = residuals.fraction(place.hosts)
         return await columns.gradient(r, fraction, key=key, rng=rng, arbiter=arbiter, source=guest), degree
 
@@ -208,7 +219,8 @@ async def arbiter(
 async def guest_descends(
     columns: Columns,
     rules: Rules,
-    gradient: Callable[[int, float], Awaitable[tuple[Vector, int]]],
+    gradient: Callable[[int, float, int], Awaitable[tuple[Vector, int]]],
+    noise: float,
     *,
     hosts: tuple[Peer, ...],
     others: tuple[Peer, ...],
@@ -216,54 +228,68 @@ async def guest_descends(
 ) -> Fit:
     """Take steps until all are content; `others`: who hears of the verdict beside the hosts.
 
-    `gradient`: told its number and the error its sigmoid may have, returns the products of the guest's
-    newest gradient with all so far, and the degree.
+    `gradient`: told its number, the error its sigmoid may have, and of how many rows it is, returns the
+    products of the guest's newest gradient with all so far, and the degree.  `noise`: of a sample's.
     """
     optimiser, degrees, error = Lbfgs(), list[int](), FIRST_ERROR
-    content, go_on = False, True
+    n, content, go_on, sampled = len(columns.x), False, True, 0
+    rows = rules.sample or n
     if (kept := steps.state(STEP)) is not None:
         optimiser, degrees, error = Lbfgs.restored(kept["optimiser"]), kept["degrees"], kept["error"]
-        content, go_on = kept["content"], kept["go_on"]
+        content, go_on, rows, sampled = kept["content"], kept["go_on"], kept["rows"], kept["sampled"]
         columns.restore(kept["columns"])
     while go_on:
-        products, degree = await gradient(len(degrees) + 1, error)
+        products, degree = await gradient(len(degrees) + 1, error, rows)
         degrees.append(degree)
         for host in hosts:
             products = products + await _products(len(products), host)
         step = optimiser.step(products)
+        expected, whole = optimiser.norm, rows == n
+        sampled += not whole
+        if not whole and (expected <= sample.SETTLED * noise or 2 * sampled >= rules.max_iter):
+            expected, rows = noise, n
+            optimiser.turn()
         for host in hosts:
-            await host.send(Step(step))
+            await host.send(Step(step, rows))
         content = _moved(columns, step, any_of(hosts)) <= rules.tolerance
         for host in hosts:
             content = (await host.receive(Content)).content and content
-        go_on = not content and len(degrees) < rules.max_iter
+        go_on = not whole or (not content and len(degrees) < rules.max_iter)
         for peer in (*hosts, *others):
             await peer.send(Verdict(go_on))
-        error = max(rules.tolerance / 3, 0.1 * optimiser.norm / (2 * math.sqrt(len(columns.x))))
+        error = max(rules.tolerance / 3, 0.1 * expected / (2 * math.sqrt(n)))
         done = {"degrees": degrees, "content": content, "go_on": go_on, "columns": columns.as_state()}
+        done |= {"rows": rows, "sampled": sampled}
         steps.checkpoint(STEP, done | {"optimiser": optimiser.as_state(), "error": error})
-    return Fit(columns.w, len(degrees), content, tuple(degrees))
+    return Fit(columns.w, len(degrees), content, tuple(degrees), sampled)
 
 
 async def host_descends(
     columns: Columns,
     rules: Rules,
-    gradient: Callable[[], Awaitable[tuple[Vector, int]]],
+    gradient: Callable[[int], Awaitable[tuple[Vector, int]]],
     *,
     guest: Peer,
     others: tuple[Peer, ...],
     steps: Steps,
 ) -> Fit:
     """Take the guest's steps until it says that it is over; `gradient`, `others`: as the guest's."""
-    degrees, content, go_on = list[int](), False, True
+    n, degrees, content, go_on, sampled = len(columns.x), list[int](), False, True, 0
+    rows = rules.sample or n
     if (kept := steps.state(STEP)) is not None:
         degrees, content, go_on = kept["degrees"], kept["content"], kept["go_on"]
+        rows, sampled = kept["rows"], kept["sampled"]
         columns.restore(kept["columns"])
     while go_on:
-        products, degree = await gradient()
+        products, degree = await gradient(rows)
         degrees.append(degree)
+        sampled += rows < n
         await guest.send(GradientProducts(products))
-        step = (await guest.receive(Step)).coefficients
+        told = await guest.receive(Step)
+        step = told.coefficients
+        if told.rows not in (rows, n):
+            raise guest.blame("asked for a gradient of other rows than were agreed")
+        rows = told.rows
         if step.shape != products.shape or not np.isfinite(step).all():
             raise guest.blame("sent a step of another length")
         content = _moved(columns, step, guest) <= rules.tolerance
@@ -274,8 +300,8 @@ async def host_descends(
         for peer in others:
             await peer.send(Verdict(go_on))
         done = {"degrees": degrees, "content": content, "go_on": go_on, "columns": columns.as_state()}
-        steps.checkpoint(STEP, done)
-    return Fit(columns.w, len(degrees), content, tuple(degrees))
+        steps.checkpoint(STEP, done | {"rows": rows, "sampled": sampled})
+    return Fit(columns.w, len(degrees), content, tuple(degrees), sampled)
 
 
 async def _products(count: int, host: Peer) -> Vector:

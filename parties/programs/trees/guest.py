@@ -68,7 +68,7 @@ async def training(run: Run, table: Table, model: Path | None = None) -> Trained
         warm.check_table(earlier, table, run.job.trees.max_bin)
     old = warm.guests_trees(earlier)
     common = await align_guest(run, table)
-    check_events(run, common.training)
+    check_events(run.gates, common.training)
     check_leaves(
         run.gates, run.job.trees, len(common.training.counted), warm.depths(tree.chosen for tree in old)
     )

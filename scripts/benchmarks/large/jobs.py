@@ -114,7 +114,7 @@ def taken(out: Path, task: str) -> dict[str, Any]:
         }
         for name, cost in guest["phases"].items()
     }
-    told = ("rows", "iterations", "converged", "degrees", "scored", "unmatched")
+    told = ("rows", "iterations", "sampled", "converged", "degrees", "scored", "unmatched")
     return {
         "seconds": guest["seconds"],
         "cpu_seconds": {party: one["cpu_seconds"] for party, one in books.items()},
