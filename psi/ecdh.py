@@ -62,6 +62,7 @@ from psi.ristretto import REFERENCE, Blinder, Points, hash_to_group
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError
 from vfl.table.texts import Ids
+from vfl.wire.blocks import blocks, rows_of
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
@@ -290,16 +291,16 @@ class _Side:
 
     def _checked(self, count: int, n: int, k: int) -> slice:
         part = self._part(n, k)
-        if count != part.stop - part.start:
-            raise self.peer.blame(f"chunk {k} holds {count} ids instead of {part.stop - part.start}")
+        if count != rows_of(part):
+            raise self.peer.blame(f"chunk {k} holds {count} ids instead of {rows_of(part)}")
         return part
 
 
 def _proof(elements: Rows, places: NDArray[np.int64]) -> Digests:
     """Return one digest, SHA-256, of the elements at these places."""
     whole = sha256()
-    for start in range(0, len(places), CHUNK):
-        whole.update(elements[places[start : start + CHUNK]].tobytes())
+    for part in blocks(len(places), CHUNK):
+        whole.update(elements[places[part]].tobytes())
     return Digests(np.frombuffer(whole.digest(), dtype=np.uint8)[None])
 
 

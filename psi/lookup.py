@@ -44,6 +44,7 @@ from psi.lists import MAX_IDS, check_agreed, check_size
 from psi.ristretto import REFERENCE, Blinder, Points, hash_to_group
 from vfl.crypto.randomness import Randomness
 from vfl.table.texts import Ids
+from vfl.wire.blocks import blocks
 from vfl.wire.flow import Peer
 from vfl.wire.message import Disclosed, Message
 
@@ -159,8 +160,8 @@ async def host(
     rows = ascending(elements[:, 1:])
     held = _Sorted(elements[rows][:, 1:])
     await guest.send(DirectorySize(len(ids)))
-    for start in range(0, len(ids), CHUNK):
-        await guest.send(DirectoryPart(Digests(digests(elements[rows[start : start + CHUNK]], WIDTH))))
+    for part in blocks(len(ids), CHUNK):
+        await guest.send(DirectoryPart(Digests(digests(elements[rows[part]], WIDTH))))
     while not (turn := await guest.receive(Turn)).ends:
         if not turn.asks:
             continue
@@ -185,11 +186,11 @@ async def _directory(host: Peer, most: int) -> _Sorted:
     size = (await host.receive(DirectorySize)).ids
     check_agreed(size, most, host)
     listed = np.empty((size, WIDTH), np.uint8)
-    for start in range(0, size, CHUNK):
-        part = (await host.receive(DirectoryPart)).digests.rows
-        if part.shape != listed[start : start + CHUNK].shape:
+    for part in blocks(size, CHUNK):
+        got = (await host.receive(DirectoryPart)).digests.rows
+        if got.shape != listed[part].shape:
             raise host.blame("listed another number of ids than it announced")
-        listed[start : start + CHUNK] = part
+        listed[part] = got
     if not np.array_equal(ascending(listed), np.arange(size)) or _repeats(listed):
         raise host.blame("listed its ids out of order, or one twice")
     return _Sorted(listed)

@@ -73,6 +73,7 @@ from psi.ristretto import REFERENCE, Blinder, Points, canonical, hash_to_group, 
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ContractError
 from vfl.table.texts import Ids
+from vfl.wire.blocks import blocks, rows_of
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
@@ -237,7 +238,7 @@ class _OwnList:
 
     def blinded(self) -> Iterator[Points]:
         """Yield H(x) to our secret, chunk by chunk."""
-        for part in _parts(len(self.ids)):
+        for part in blocks(len(self.ids), CHUNK):
             yield self.blinder.blind(hash_to_group(self.ids[self.order[part]], self.domain, self.group))
 
     def rows(self, places: Places) -> Alignment:
@@ -250,7 +251,7 @@ async def _sent_by(host: Peer, most: int) -> Rows:
     size = (await host.receive(OwnSize)).ids
     check_agreed(size, most, host)
     rows = np.empty((size, SIZE), np.uint8)
-    for part in _parts(len(rows)):
+    for part in blocks(len(rows), CHUNK):
         rows[part] = _elements((await host.receive(OwnIds)).points, part, host, carried=True)
     _require_distinct(rows, host)
     return rows
@@ -259,14 +260,14 @@ async def _sent_by(host: Peer, most: int) -> Rows:
 async def _relay(rows: Rows, *, host: Peer) -> None:
     """Bring a host a list."""
     await host.send(RelayedSize(len(rows)))
-    for part in _parts(len(rows)):
+    for part in blocks(len(rows), CHUNK):
         await host.send(RelayedIds(Points(rows[part])))
 
 
 async def _shuffled(n: int, *, host: Peer, carried: bool) -> Rows:
     """Return the list that was brought to a host as it comes back; `carried`: on to another host."""
     rows = np.empty((n, SIZE), np.uint8)
-    for part in _parts(n):
+    for part in blocks(n, CHUNK):
         rows[part] = _elements((await host.receive(ShuffledIds)).points, part, host, carried=carried)
     _require_distinct(rows, host)
     return rows
@@ -277,13 +278,13 @@ async def _stop(blinder: Blinder, rng: Randomness, most: int, *, guest: Peer) ->
     size = (await guest.receive(RelayedSize)).ids
     check_agreed(size, most, guest)
     rows = np.empty((size, SIZE), np.uint8)
-    for part in _parts(len(rows)):
+    for part in blocks(len(rows), CHUNK):
         rows[part] = _whole((await guest.receive(RelayedIds)).points, part, guest)
         _raise(rows[part], blinder, guest, f"ids from {part.start} on")
     # An entry sent twice would come back as two equal ones, and so be known through our shuffle.
     _require_distinct(rows, guest)
     order = rng.permutation(len(rows)).astype(np.int32)
-    for part in _parts(len(rows)):
+    for part in blocks(len(rows), CHUNK):
         await guest.send(ShuffledIds(Points(rows[order[part]])))
     return order
 
@@ -309,7 +310,7 @@ def _places(common: Rows, rows: Rows) -> Places:
 
 def _raise(rows: Rows, blinder: Blinder, peer: Peer, what: str) -> None:
     """Raise rows to our secret in their place."""
-    for part in _parts(len(rows)):
+    for part in blocks(len(rows), CHUNK):
         try:
             rows[part] = blinder.blind(Points(rows[part])).rows
         except ValueError as error:
@@ -318,19 +319,14 @@ def _raise(rows: Rows, blinder: Blinder, peer: Peer, what: str) -> None:
 
 def _filled(chunks: Iterator[Points], n: int) -> Rows:
     rows = np.empty((n, SIZE), np.uint8)
-    for part, points in zip(_parts(n), chunks, strict=True):
+    for part, points in zip(blocks(n, CHUNK), chunks, strict=True):
         rows[part] = points.rows
     return rows
 
 
-def _parts(n: int) -> list[slice]:
-    """Return the chunks in which a list of n travels."""
-    return [slice(k, min(k + CHUNK, n)) for k in range(0, n, CHUNK)]
-
-
 def _whole(points: Points, part: slice, peer: Peer) -> Rows:
-    if len(points) != part.stop - part.start:
-        raise peer.blame(f"sent a chunk of {len(points)} ids instead of {part.stop - part.start}")
+    if len(points) != rows_of(part):
+        raise peer.blame(f"sent a chunk of {len(points)} ids instead of {rows_of(part)}")
     return points.rows
 
 

@@ -33,6 +33,7 @@ from vfl.crypto.masking import HIDING, Rounded
 from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey, Unrandomised
 from vfl.crypto.randomness import Randomness
 from vfl.gates import ROWS_PER_COLUMN, Gates
+from vfl.wire.blocks import blocks, rows_of
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
@@ -127,8 +128,8 @@ async def guest(
     """Return r of each of our columns, shape (n, d), with each of the host's `others`: shape (d, others)."""
     layout = Layout(x.shape[1], key.n)
     encoded = encode(unit_columns(x) * SHRUNK, COLUMN_FRACTION)
-    for start in range(0, len(x), BLOCK):
-        plain = layout.packed(encoded[start : start + BLOCK])
+    for rows in blocks(len(x), BLOCK):
+        plain = layout.packed(encoded[rows])
         await host.send(EncryptedColumns(key.randomise(key.lift(plain), rng), layout.columns))
     packed = (await host.receive(CrossProducts)).packed
     masking = layout.masking(others)
@@ -145,20 +146,20 @@ async def host(
 ) -> int:
     """Let the guest learn r of our columns, shape (n, d), with its own; return how many it has."""
     n = len(z)
-    blocks: list[Ciphertexts] = []
+    found: list[Ciphertexts] = []
     layout = Layout(1, key.n)
-    for start in range(0, n, BLOCK):
+    for rows in blocks(n, BLOCK):
         got = await guest.receive(EncryptedColumns)
-        if not 1 <= got.columns <= MOST_COLUMNS or (blocks and got.columns != layout.columns):
+        if not 1 <= got.columns <= MOST_COLUMNS or (found and got.columns != layout.columns):
             raise guest.blame(
                 f"sent {got.columns} columns, 1 to {MOST_COLUMNS} and always as many are allowed"
             )
         layout = Layout(got.columns, key.n)
-        key.check(got.values, min(BLOCK, n - start) * layout.groups, guest.name)
-        blocks.append(got.values)
+        key.check(got.values, rows_of(rows) * layout.groups, guest.name)
+        found.append(got.values)
     if n < ROWS_PER_COLUMN * layout.columns:
         gates.refuse("few_rows", WHERE, f"{n} training rows for {layout.columns} columns of {guest.name}")
-    columns = Ciphertexts.joined(blocks)
+    columns = Ciphertexts.joined(found)
     parts = [
         _cross_products(columns.take(np.arange(g, n * layout.groups, layout.groups)), z, key)
         for g in range(layout.groups)

@@ -34,6 +34,7 @@ from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.gates import Gates
 from vfl.stats.woe import information_value
+from vfl.wire.blocks import blocks, rows_of
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
@@ -89,9 +90,8 @@ async def guest(
     `own`: the guest's private key of `key`, where there is no arbiter.
     """
     n = len(y)
-    for start in range(0, n, BLOCK):
-        block = y[start : start + BLOCK].astype(np.int64)
-        await host.send(EncryptedLabels(key.encrypt(block, rng)))
+    for part in blocks(n, BLOCK):
+        await host.send(EncryptedLabels(key.encrypt(y[part].astype(np.int64), rng)))
     rows, ends, packed = await _binned_labels(n, key, host)
     packing = _packing(len(rows), n, key)
     if own:
@@ -154,12 +154,12 @@ async def host(
     `arbiter`: where there is none, the guest decrypts.
     """
     n = len(codes[0])
-    blocks = []
-    for start in range(0, n, BLOCK):
-        labels = (await guest.receive(EncryptedLabels)).values
-        key.check(labels, min(BLOCK, n - start), guest.name)
-        blocks.append(labels)
-    sums = key.sum_by_bin(key.joined(blocks), np.column_stack(codes), slots)
+    labels = []
+    for part in blocks(n, BLOCK):
+        got = (await guest.receive(EncryptedLabels)).values
+        key.check(got, rows_of(part), guest.name)
+        labels.append(got)
+    sums = key.sum_by_bin(key.joined(labels), np.column_stack(codes), slots)
     order, counts = _shuffled(codes, slots, rng=rng, gates=gates)
     parts = [column.take(bins) for column, bins in zip(sums, order, strict=True)]
     packing = _packing(sum(map(len, order)), n, key)

@@ -31,7 +31,7 @@ The penalty is in H, so a strong one makes errors smaller than those of maximum 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,7 @@ from vfl.crypto.paillier import Ciphertexts, PrivateKey, PublicKey, Unrandomised
 from vfl.crypto.randomness import Randomness
 from vfl.linear.residuals import ALONE, Approximation, LogitPowers, accept, declared
 from vfl.linear.sigmoid import Interval, approximation_for, curvature, separable_coefficients
+from vfl.wire.blocks import blocks
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
@@ -203,7 +204,7 @@ async def _weighted(own: Design, key: PublicKey, rng: Randomness, host: Peer, re
     interval, degree = approximation_for(own.logit, said.lo, said.hi, error, of=curvature)
     await host.send(Approximation(degree, interval.centre, interval.spread, 0.0))
     total = key.lift(np.zeros(own.pairs, np.int64))
-    for rows in _blocks(len(own.x)):
+    for rows in blocks(len(own.x), BLOCK):
         x = own.x[rows]
         powers = (await host.receive(LogitPowers)).values
         key.check(powers, len(x) * degree, host.name)
@@ -223,7 +224,7 @@ async def _crossed(
     polynomial, _ = await accept(own.logit, guest, ALONE)
     pairs = key.lift(np.zeros(own.pairs, np.int64))
     cross = key.lift(np.zeros(theirs * own.width, np.int64))
-    for rows in _blocks(len(own.x)):
+    for rows in blocks(len(own.x), BLOCK):
         x = own.x[rows]
         powers = encode(polynomial.powers(own.logit[rows])).reshape(-1)
         await guest.send(LogitPowers(key.encrypt(powers, rng)))
@@ -254,8 +255,3 @@ def _rotation(d: int, rng: Randomness) -> Matrix:
     radius, angle = uniform.reshape(2, d, d)
     q, r = np.linalg.qr(np.sqrt(-2.0 * np.log(radius)) * np.cos(2.0 * np.pi * angle))
     return np.asarray(q * np.sign(r.diagonal()), np.float64)
-
-
-def _blocks(n: int) -> Iterator[slice]:
-    for start in range(0, n, BLOCK):
-        yield slice(start, min(start + BLOCK, n))

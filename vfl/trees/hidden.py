@@ -36,6 +36,7 @@ from vfl.trees.gradients import Slot
 from vfl.trees.grow import Integers, Rows
 from vfl.trees.histogram import Layout
 from vfl.trees.tree import Codes, Mask, Split
+from vfl.wire.blocks import blocks
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
@@ -113,8 +114,8 @@ class Asking:
             place[rows] = i
         for peer in self.hosts:
             await peer.send(HiddenNodes(len(nodes)))
-        for at in range(0, n, BLOCK):
-            plain = _placed(self._values[at : at + BLOCK], place[at : at + BLOCK], shelf)
+        for part in blocks(n, BLOCK):
+            plain = _placed(self._values[part], place[part], shelf)
             block = EncryptedNodes(self.key.randomise(self.key.lift(plain), self.rng))
             for peer in self.hosts:
                 await peer.send(block)
@@ -184,8 +185,8 @@ class Summing:
         """Return the sums by slot of every row's first ciphertext, then of its second, as rows arrive."""
         sizes = [bins + 1 for bins in self.layout.bins]
         sums: Unrandomised | None = None
-        for at in range(0, len(self.codes), BLOCK):
-            codes = self.layout.slots_of(self.codes[at : at + BLOCK])
+        for part in blocks(len(self.codes), BLOCK):
+            codes = self.layout.slots_of(self.codes[part])
             block = (await self.guest.receive(EncryptedNodes)).values
             self.key.check(block, len(codes) * shelf.plaintexts, self.guest.name)
             parts = [block[i : i + len(codes)] for i in range(0, len(block), len(codes))]

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vfl.trees.tree import Codes, Mask, Split, Tree
+from vfl.wire.blocks import blocks
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
@@ -44,20 +45,20 @@ async def guest(trees: list[Tree], codes: Codes, *, hosts: tuple[Peer, ...]) -> 
     `hosts`: in the order in which they took part in the training.
     """
     logits = np.zeros(len(codes))
-    for at in range(0, len(codes), CHUNK):
-        chunk = np.asfortranarray(codes[at : at + CHUNK])
+    for rows in blocks(len(codes), CHUNK):
+        chunk = np.asfortranarray(codes[rows])
         for tree in trees:
             sides = _sides(tree.splits_of(0), chunk)
             for party, peer in enumerate(hosts, start=1):
                 sides |= await _theirs(peer, sorted(tree.splits_of(party)), len(chunk))
-            logits[at : at + CHUNK] += _leaves(tree, 1, sides)
+            logits[rows] += _leaves(tree, 1, sides)
     return logits
 
 
 async def host(trees: list[dict[int, Split]], codes: Codes, *, guest: Peer) -> None:
     """Send what the host's own splits, tree by tree, leave possible of each row."""
-    for at in range(0, len(codes), CHUNK):
-        chunk = np.asfortranarray(codes[at : at + CHUNK])
+    for rows in blocks(len(codes), CHUNK):
+        chunk = np.asfortranarray(codes[rows])
         for splits in filter(None, trees):
             sides = possible(_sides(splits, chunk))
             await guest.send(LeafMasks(np.array([sides[node] for node in sorted(splits)])))

@@ -29,6 +29,7 @@ from vfl.trees.histogram import Layout
 from vfl.trees.members import Members, places
 from vfl.trees.sums import EncryptedSums
 from vfl.trees.tree import Codes, Mask, Split
+from vfl.wire.blocks import blocks, rows_of
 from vfl.wire.flow import Peer
 from vfl.wire.message import Disclosed, Message
 
@@ -83,8 +84,8 @@ class Asking:
         for peer in self.hosts if self.samples else ():
             await peer.send(Sampled(sampled))
         rows = np.flatnonzero(sampled)
-        for at in range(0, len(rows), BLOCK):
-            plain = self.slot.joined(gh[rows[at : at + BLOCK]])
+        for part in blocks(len(rows), BLOCK):
+            plain = self.slot.joined(gh[rows[part]])
             block = EncryptedGradients(self.key.randomise(self.key.lift(plain), self.rng))
             for peer in self.hosts:
                 await peer.send(block)
@@ -132,9 +133,9 @@ class Summing:
             raise self.guest.blame("sampled other rows than there are")
         self._members = Members(n)
         self._sums = EncryptedSums(self.codes, self.layout, self.key, sampled)
-        for at in range(0, len(self._sums.rows), BLOCK):
+        for part in blocks(len(self._sums.rows), BLOCK):
             block = (await self.guest.receive(EncryptedGradients)).values
-            self.key.check(block, min(BLOCK, len(self._sums.rows) - at), self.guest.name)
+            self.key.check(block, rows_of(part), self.guest.name)
             self._sums.add(block)
 
     async def packed(self) -> tuple[Unrandomised, Packing]:
