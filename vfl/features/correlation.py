@@ -40,6 +40,8 @@ from vfl.wire.message import Message
 Matrix = NDArray[np.float64]
 
 BLOCK = 4096
+"""Rows of one message."""
+
 BITS = 5
 COLUMN_FRACTION = 30
 """Fractional bits of a column's entries: its length is 1, they are small."""

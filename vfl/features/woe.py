@@ -39,6 +39,8 @@ from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
 BLOCK = 4096
+"""Rows of one message."""
+
 SMALL_ROWS, SMALL_SHARE, SMALL_CLASS = 50, 0.01, 5
 
 

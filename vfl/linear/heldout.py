@@ -39,6 +39,7 @@ from vfl.crypto.randomness import Randomness
 from vfl.linear import residuals
 from vfl.linear.residuals import MAX_LOGIT, Place, any_of
 from vfl.linear.sigmoid import separable_coefficients
+from vfl.wire.blocks import rows_of
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
@@ -93,7 +94,7 @@ async def host(b: Vector, *, key: PublicKey, rng: Randomness, guest: Peer, place
     """Let our logits b of the same rows into the sum under encryption."""
     first, with_own, degree = await residuals.offered(b, key=key, guest=guest, place=place)
     for rows in residuals.blocks_of(len(b)):
-        size = residuals.size_of(rows, len(b)) * degree
+        size = rows_of(rows) * degree
         await residuals.contribute(rows, size, first, with_own, key=key, rng=rng, guest=guest, place=place)
 
 

@@ -44,6 +44,7 @@ from vfl.linear.sigmoid import (
     declared_range,
     sigmoid,
 )
+from vfl.wire.blocks import blocks, rows_of
 from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
@@ -56,6 +57,8 @@ First = Callable[[slice], NDArray[np.int64]]
 WithOwn = Callable[[slice, Ciphertexts], Unrandomised]
 
 BLOCK = 4096
+"""Rows of one message."""
+
 
 MAX_LOGIT = 1e3
 """Size of a logit beyond which a peer has led the fit astray: e^-1000 is no probability."""
@@ -202,7 +205,7 @@ async def gathered(
         done.append(key.rerandomise(residuals(rows, powers), rng))
         for peer in hosts:
             await peer.send(EncryptedResiduals(done[-1]))
-        report(min(1.0, rows.stop / n))
+        report(rows.stop / n)
 
     await collected(n, degree, answer, key=key, hosts=hosts)
     return Ciphertexts.joined(done)
@@ -217,14 +220,14 @@ async def collected(
     hosts: tuple[Peer, ...],
 ) -> None:
     """Pass powers of n rows, `degree` a row, from host to host; `take` each block of the last one's."""
-    blocks, last = blocks_of(n), len(hosts) - 1
-    for turn in range(len(blocks) + last):
+    together, last = blocks_of(n), len(hosts) - 1
+    for turn in range(len(together) + last):
         for j, host in enumerate(hosts):
-            if not 0 <= turn - j < len(blocks):
+            if not 0 <= turn - j < len(together):
                 continue
-            rows = blocks[turn - j]
+            rows = together[turn - j]
             powers = (await host.receive(LogitPowers)).values
-            key.check(powers, size_of(rows, n) * degree, host.name)
+            key.check(powers, rows_of(rows) * degree, host.name)
             if j < last:
                 await hosts[j + 1].send(PartialPowers(powers))
             else:
@@ -248,15 +251,15 @@ async def contributed(
     before with ours among them.  Blocks are sent while the hosts after us, and the guest, still work on
     those before.
     """
-    blocks, done, lag = blocks_of(n), list[Ciphertexts](), place.after + 1
-    for turn in range(len(blocks) + lag):
-        if turn < len(blocks):
-            rows = blocks[turn]
-            size = size_of(rows, n) * degree
+    together, done, lag = blocks_of(n), list[Ciphertexts](), place.after + 1
+    for turn in range(len(together) + lag):
+        if turn < len(together):
+            rows = together[turn]
+            size = rows_of(rows) * degree
             await contribute(rows, size, first, with_own, key=key, rng=rng, guest=guest, place=place)
         if turn >= lag:
             r = (await guest.receive(EncryptedResiduals)).values
-            key.check(r, size_of(blocks[turn - lag], n), guest.name)
+            key.check(r, rows_of(together[turn - lag]), guest.name)
             done.append(r)
     return Ciphertexts.joined(done)
 
@@ -355,9 +358,4 @@ def residuals_of(
 
 def blocks_of(n: int) -> list[slice]:
     """Return the rows that travel together."""
-    return [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
-
-
-def size_of(rows: slice, n: int) -> int:
-    """Return how many of n rows are in a block."""
-    return int(min(rows.stop, n) - rows.start)
+    return blocks(n, BLOCK)

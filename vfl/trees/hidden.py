@@ -41,6 +41,7 @@ from vfl.wire.flow import Peer
 from vfl.wire.message import Message
 
 BLOCK = 8192
+"""Rows of one message."""
 
 
 @dataclass(frozen=True, slots=True)

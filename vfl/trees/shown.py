@@ -34,6 +34,7 @@ from vfl.wire.flow import Peer
 from vfl.wire.message import Disclosed, Message
 
 BLOCK = 8192
+"""Rows of one message."""
 
 
 @dataclass(frozen=True, slots=True)
