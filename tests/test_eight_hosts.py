@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from scripts.benchmarks.real.jobs import run, write_files
 
 HOSTS = tuple(f"host{k}" for k in range(1, 9))
-ROWS = 260
+ROWS = 150
 
 
 @pytest.mark.timeout(600)
@@ -38,7 +38,7 @@ def test_a_bank_and_eight_hosts_train_and_score(tmp_path: Path) -> None:
     sections = {
         "job": "eight-hosts",
         "features": {"kind": "standard"},
-        "model": {"C": 0.02, "tolerance": 1e-4},
+        "model": {"C": 0.02, "tolerance": 1e-3},
         "gates": {"allow": ["few_rows"]},
     }
     roles = {"bank": "guest"} | dict.fromkeys(HOSTS, "host") | {"trustee": "arbiter"}

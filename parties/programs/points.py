@@ -6,7 +6,7 @@ to a point unless the contract says exact.  The guest's card carries the interce
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from parties.config.job import Job
 from parties.exports.card import Card
 from parties.exports.scorecard import base_points, points_by_bin
-from parties.programs.evaluation import Measured
 from parties.programs.model import Half
 from parties.programs.trees_model import TreeHalf
 from vfl.linear.sigmoid import sigmoid
 from vfl.stats.scorecard import Bands, Scorecard
 from vfl.trees.model import GuestTrees, HostTrees
+
+if TYPE_CHECKING:
+    from parties.programs.evaluation import Measured  # with scikit-learn, which no host needs
 
 Vector = NDArray[np.float64]
 AnyHalf = Half | TreeHalf[GuestTrees] | TreeHalf[HostTrees]
