@@ -6,7 +6,6 @@ import doctest
 import os
 import re
 import shlex
-import signal
 import socket
 import subprocess
 import sys
@@ -29,14 +28,6 @@ PAGES = DOCS / "pages"
 
 PATIENCE = 240
 """Seconds after which whatever was started hangs: ten times what it takes on two idle cores."""
-
-
-@pytest.fixture
-def undisturbed() -> Iterator[None]:
-    """Give SIGTERM back its meaning: commands that are run in this process take it for theirs."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 def commands(page: Path) -> Iterator[str]:
@@ -93,7 +84,7 @@ def on_loopback(folder: Path) -> None:
 
 
 def test_the_modellers_tutorial_and_the_readme_end_with_a_model_and_scores(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], undisturbed: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     ports = dict(zip(("17443", "17444"), map(str, free_ports(2)), strict=True))

@@ -165,9 +165,12 @@ def until(done: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def vfl(*arguments: str) -> int:
-    """Run a command in this process; return its exit code."""
-    command = typer.main.get_command(application)
-    return exit_code(lambda: command.main(list(arguments), prog_name="vfl", standalone_mode=False))
+    """Run a command in this process, which keeps its own way to end on SIGTERM; return its exit code."""
+    command, before = typer.main.get_command(application), signal.getsignal(signal.SIGTERM)
+    try:
+        return exit_code(lambda: command.main(list(arguments), prog_name="vfl", standalone_mode=False))
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
