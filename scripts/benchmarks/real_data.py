@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import pandas as pd
 
 from scripts.benchmarks.measuring.comparison import Comparison, beside
 from scripts.benchmarks.real.evidence import published_evidence, published_values
-from scripts.benchmarks.real.jobs import SETS, Case, run, write_job
+from scripts.benchmarks.real.jobs import SETS, Case, on_real_tables, run, write_job
 from scripts.benchmarks.real.pooled import Model, chosen, fitted, published
 
 COEFFICIENTS = {"breast": 1e-3}
@@ -187,14 +186,7 @@ def main() -> None:
     case = Case(
         options.set, options.features, options.dirty, options.gradient_bits, not options.without_arbiter
     )
-    missing = [path for path in case.files.values() if not path.exists()]
-    if missing:
-        parser.error(f"{missing[0]} is not there: the real test sets are not part of the repository")
-    with tempfile.TemporaryDirectory(prefix="vfl-") as temporary:
-        try:
-            found = measured(case, options.out or Path(temporary))
-        except subprocess.CalledProcessError as failed:
-            sys.exit(failed.returncode)
+    found = on_real_tables(parser, case.files.values(), options.out, partial(measured, case))
     print(json.dumps(found, default=Comparison.as_json) if options.json else "\n".join(lines(found)))
     sys.exit(0 if all(c.met for c in found["comparisons"]) else 1)
 

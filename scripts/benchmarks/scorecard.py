@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from parties.config.job import Job
 from scripts.benchmarks.measuring.comparison import Comparison
 from scripts.benchmarks.real.evidence import APART, pooled_bins
-from scripts.benchmarks.real.jobs import Case, run
+from scripts.benchmarks.real.jobs import Case, on_real_tables, run
 from scripts.benchmarks.real.pooled import pooled_table
 from vfl.stats.binning import NumericBins
 from vfl.stats.counted import CountedBins
@@ -134,13 +133,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="keep every party's folder")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if not Case(options.set).files["bank"].exists():
-        parser.error("the real test sets are not part of the repository")
-    with tempfile.TemporaryDirectory(prefix="vfl-") as temporary:
-        try:
-            found = measured(options.set, options.out or Path(temporary) / "out")
-        except subprocess.CalledProcessError as failed:
-            sys.exit(failed.returncode)
+    tables = Case(options.set).files.values()
+    found = on_real_tables(parser, tables, options.out, partial(measured, options.set))
     print(json.dumps(found, default=Comparison.as_json) if options.json else "\n".join(lines(found)))
     sys.exit(0 if all(c.met for c in found["comparisons"]) else 1)
 

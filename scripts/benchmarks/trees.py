@@ -20,12 +20,11 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ import pandas as pd
 
 from scripts.benchmarks.measuring.answer import add_json, answer, number
 from scripts.benchmarks.measuring.comparison import Comparison
-from scripts.benchmarks.real.jobs import run
+from scripts.benchmarks.real.jobs import on_real_tables, run
 from scripts.benchmarks.real.tree_jobs import FATE, TREE_SETS, TreeCase
 from scripts.benchmarks.real.tree_oracle import Pooled
 from vfl.stats.metrics import evaluate
@@ -218,14 +217,7 @@ def main() -> None:
         options.set, arbiter=not options.without_arbiter, trees=options.trees, depth=options.depth
     )
     case = replace(case, hidden=options.hidden)
-    missing = [path for path in case.files.values() if not path.exists()]
-    if missing:
-        parser.error(f"{missing[0]} is not there: the real test sets are not part of the repository")
-    with tempfile.TemporaryDirectory(prefix="vfl-") as temporary:
-        try:
-            found = measured(case, options.out or Path(temporary))
-        except subprocess.CalledProcessError as failed:
-            sys.exit(failed.returncode)
+    found = on_real_tables(parser, case.files.values(), options.out, partial(measured, case))
     met = all(c.met for c in found["comparisons"]) and all(took <= most for _, took, most in limits(found))
     plain = found | {"comparisons": [c.as_json() for c in found["comparisons"]]}
     answer(plain, lines(found), options.json)

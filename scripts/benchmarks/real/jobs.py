@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from parties.config.yaml import dump
+
+T = TypeVar("T")
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
@@ -189,3 +193,20 @@ def run(job: Path, out: Path) -> None:
     """Train and score with `vfl local`; raise CalledProcessError where it fails."""
     command = [sys.executable, "-m", "parties", "local", str(job), "--out", str(out)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def on_real_tables(
+    parser: argparse.ArgumentParser, tables: Iterable[Path], out: Path | None, measured: Callable[[Path], T]
+) -> T:
+    """Return what is measured in a folder: `out`, or one that goes again.
+
+    Ends the command where a table is not there, and where a command that it runs fails.
+    """
+    missing = [path for path in tables if not path.exists()]
+    if missing:
+        parser.error(f"{missing[0]} is not there: the real test sets are not part of the repository")
+    with tempfile.TemporaryDirectory(prefix="vfl-") as temporary:
+        try:
+            return measured(out or Path(temporary))
+        except subprocess.CalledProcessError as failed:
+            sys.exit(failed.returncode)
