@@ -8,7 +8,6 @@ their shortest repr.  Layout and comments therefore do not count, and every mean
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -262,8 +261,7 @@ class Job(Section):
 
     def contract_hash(self) -> str:
         """Return the SHA-256 of the canonical JSON, in hex."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode("ascii")).hexdigest()
+        return hashlib.sha256(self.canonical).hexdigest()
 
     @property
     def logistic(self) -> LogisticRules:

@@ -7,6 +7,7 @@ turns the first thing that is wrong, in the order of the file, into a ConfigErro
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -24,6 +25,12 @@ class Section(BaseModel):
     """A mapping of a configuration file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @property
+    def canonical(self) -> bytes:
+        """The section as canonical JSON, every default filled in: keys sorted, no spaces, ASCII."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return text.encode("ascii")
 
 
 def validated(section: type[S], document: Document, context: Any = None) -> S:

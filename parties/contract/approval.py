@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal, Self
@@ -60,8 +59,7 @@ class Terms(Section):
     @property
     def signed(self) -> bytes:
         """The bytes under the signature."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return _DOMAIN + text.encode("ascii")
+        return _DOMAIN + self.canonical
 
     def check_day(self, today: date) -> None:
         """Raise ContractError where the last day is over."""

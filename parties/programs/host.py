@@ -68,9 +68,9 @@ def serve(job: Job, party: Party, out: Path, progress: Progress, service: Servic
             case "train":
                 _train(run, session, table, out)
             case "online":
-                _answer(run, session, table, out)
+                _serve_scores(run, session, answering(run, table, out / MODEL), out, "online")
             case _:
-                _score(run, session, table, out)
+                _serve_scores(run, session, _scoring(run, table, out / MODEL), out, "score")
 
     arbiters = (job.arbiter,) if job.arbiter else ()
     others: dict[str, tuple[str, ...]] = {"train": arbiters, "score": (), "online": ()}
@@ -93,18 +93,12 @@ def _train(run: Run, session: Session, table: Table, out: Path) -> None:
     publish_results(session, out, files)
 
 
-def _score(run: Run, session: Session, table: Table, out: Path) -> None:
+def _serve_scores(run: Run, session: Session, role: Role[dict[str, Any]], out: Path, name: str) -> None:
+    """Play a role; leave the facts that it ends with in NAME.json, and its ledger beside it."""
     effort = Effort()
-    facts = session.run(_scoring(run, table, out / MODEL))
+    facts = session.run(role)
     books = run.books(session, effort)
-    publish_results(session, out, {"score-ledger.json": run.ledger(session), "score.json": books | facts})
-
-
-def _answer(run: Run, session: Session, table: Table, out: Path) -> None:
-    effort = Effort()
-    facts = session.run(answering(run, table, out / MODEL))
-    books = run.books(session, effort)
-    files = {"online-ledger.json": run.ledger(session), "online.json": books | facts}
+    files = {f"{name}-ledger.json": run.ledger(session), f"{name}.json": books | facts}
     publish_results(session, out, files)
 
 

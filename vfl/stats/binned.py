@@ -47,6 +47,11 @@ class Bins:
         }
         return cls(of)
 
+    @classmethod
+    def described(cls, columns: Mapping[str, Mapping[str, Any]]) -> Self:
+        """Return the bins in descriptions of columns, which have them under "bins"."""
+        return cls({name: from_json(column["bins"]) for name, column in columns.items()})
+
     def without_small(
         self, columns: Mapping[str, Values], train: NDArray[np.bool_], least: float, but: Container[str]
     ) -> Self:
@@ -104,7 +109,7 @@ class WoeColumns:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Return the columns that `as_json` described."""
-        bins = Bins({name: from_json(column["bins"]) for name, column in data.items()})
+        bins = Bins.described(data)
         return cls(bins, tuple(np.asarray(column["woe"], np.float64) for column in data.values()))
 
 
@@ -150,5 +155,5 @@ class IndicatorColumns:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Return the columns that `as_json` described."""
-        bins = Bins({name: from_json(column["bins"]) for name, column in data.items()})
+        bins = Bins.described(data)
         return cls(bins, tuple(tuple(column["slots"]) for column in data.values()))

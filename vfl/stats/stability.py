@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vfl.stats.binned import Bins
-from vfl.stats.binning import Values, from_json
+from vfl.stats.binning import Values
 
 TENTHS = 10
 
@@ -91,7 +91,7 @@ class Population:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Return the population that `as_json` described."""
-        bins = Bins({name: from_json(column["bins"]) for name, column in data.items()})
+        bins = Bins.described(data)
         return cls(bins, {name: np.array(column["rows"], np.int64) for name, column in data.items()})
 
 
