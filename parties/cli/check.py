@@ -101,6 +101,13 @@ def _cost_lines(found: dict[str, Any]) -> Iterator[str]:
         (name, *_amounts(part)) for name, part in [*found["phases"].items(), ("all", found)] if part["bytes"]
     ]
     yield from table(("", "all parties here", "a machine each", "GB sent", "ciphertexts", "trips"), rows)
+    if guess := found["guess"]:
+        here, apart = (
+            " to ".join(map(_duration, guess[f"seconds_{how}"])) for how in ("on_this_machine", "apart")
+        )
+        least, most = guess["between"]
+        yield f"  {guess['gradients']} gradients of {guess['degrees']} degrees are a guess. Of ten such fits"
+        yield f"  nine took {least:g} to {most:g} times as many: {here}, or {apart}"
 
 
 def _amounts(part: dict[str, Any]) -> tuple[str, ...]:

@@ -42,6 +42,9 @@ from vfl.features.correlation import Layout
 from vfl.linear.residuals import blocks_of
 from vfl.linear.sample import SHARE
 
+OF_GRADIENTS = "regression", "cross-validation"
+"""Phases whose work is that of gradients, and guessed as these are."""
+
 POINT = 32
 """Bytes of a group element."""
 

@@ -46,7 +46,8 @@ class Regression:
     """A joint logistic regression: the degree of each gradient's sigmoid, and what else it takes.
 
     `crossed`: there is no arbiter, and guest and host decrypt for each other.  `sampled`: how many gradients,
-    the first ones, are of a sample of the rows.
+    the first ones, are of a sample of the rows.  `spread`: the least and the most that the degrees may be, in
+    parts of those here, where they are a guess.
     """
 
     degrees: tuple[int, ...]
@@ -56,6 +57,7 @@ class Regression:
     crossed: bool = False
     cv: CrossValidation | None = None
     sampled: int = 0
+    spread: tuple[float, float] = (1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
