@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
-from parties.programs.alignment import Mask
+from parties.programs.alignment import Common, Mask
 from parties.programs.model import Calibration
 from parties.programs.validation import curves, validation
+from vfl.linear.alone import fitted_labels
 from vfl.linear.sigmoid import sigmoid
 from vfl.stats.metrics import evaluate
 from vfl.stats.scorecard import Scorecard
@@ -33,6 +33,20 @@ class Measured:
     guest_only: Vector
     calibration: Calibration
     segment: NDArray[np.object_] | None = None
+
+    @classmethod
+    def of(cls, common: Common, rows: Mask, own: Vector, theirs: Vector, guest_only: Vector) -> Self:
+        """Return these rows of the common ones, with their logits."""
+        y, segment = common.table.label, common.table.segment
+        assert y is not None
+        some = None if segment is None else segment[rows]
+        return cls(y[rows], common.train[rows], own, theirs, guest_only, Calibration(), some)
+
+    def calibrated(self) -> Self:
+        """Return them with the calibration that suits the training rows."""
+        logit = (self.own + self.theirs)[self.train]
+        intercept, slope = fitted_labels(logit[:, None], self.y[self.train], WEAK)
+        return replace(self, calibration=Calibration(float(intercept), float(slope)))
 
     @property
     def splits(self) -> dict[str, Mask]:
@@ -113,10 +127,3 @@ class Measured:
             }
             for name, rows in self.splits.items()
         }
-
-
-def calibrated(logit: Vector, y: NDArray[np.int8]) -> Calibration:
-    """Return intercept and slope of the logistic regression of labels on joint logits."""
-    fit = LogisticRegression(C=WEAK, solver="newton-cholesky", tol=1e-10, max_iter=500)
-    fit.fit(logit[:, None], y)
-    return Calibration(float(fit.intercept_[0]), float(fit.coef_[0, 0]))

@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from parties.programs.alignment import Common, align_guest, measured_rows
 from parties.programs.disclosed import guest_coefficients, hosts_names
 from parties.programs.errors import Errors, guest_errors
-from parties.programs.evaluation import Measured, calibrated
+from parties.programs.evaluation import Measured
 from parties.programs.features import HostsColumn, check_signs, guest_features, hosts_columns, without
 from parties.programs.fitting import Keys, guest_fits, guest_keys, warn_unless_converged
 from parties.programs.folds import guest_path, warn_of_bins
 from parties.programs.limits import check_events, check_weights
 from parties.programs.masking import hosts_logits
-from parties.programs.model import Calibration, Features, Half, columns_of, levels_in, unseen
+from parties.programs.model import Features, Half, columns_of, levels_in, unseen
 from parties.programs.overlap import guest_without_overlap
 from parties.programs.points import bands_facts
 from parties.programs.precedents import check_counted, check_earlier
@@ -28,6 +27,7 @@ from parties.programs.signs import Fitted, Inputs, guest_fitted
 from parties.programs.stability import held_out_stability, measured_moves, monthly, population_of
 from parties.programs.trees_model import TreeHalf
 from vfl.linear import logistic
+from vfl.linear.alone import fitted_labels
 from vfl.table.table import Table
 from vfl.trees.model import GuestTrees
 
@@ -148,7 +148,7 @@ async def _fit(
     check_counted(run, common, x.shape[1])
     own, names = np.column_stack([np.ones(len(x)), x]), ("intercept", *features.names)
     strength = cv.Cs[0] if cv else run.job.logistic.C
-    start = _alone(own[common.train], y, strength, weight)
+    start = fitted_labels(x[common.train], y, strength, weight)
     penalty = np.concatenate([[0.0], np.full(x.shape[1], 1 / strength)])
     inputs = Inputs(names, own[common.train], penalty, start)
     fits = await guest_fits(run, common, inputs.columns(run.gradient_bits), keys)
@@ -157,7 +157,7 @@ async def _fit(
         path = await guest_path(run, fits, common, inputs, y)
         facts["cross_validation"] = path.facts
         inputs = inputs.part(slice(None), path.chosen.C, path.chosen.start)
-        start = _alone(own[common.train], y, path.chosen.C)
+        start = fitted_labels(x[common.train], y, path.chosen.C)
     values = facts.get("information_value", {}).get("guest", {})
     fitted = await guest_fitted(run, fits, inputs, y, values, theirs, common.table.source, weight)
     warn_unless_converged(run, fitted.fit)
@@ -171,25 +171,12 @@ async def _fit(
     return Models(features, x, fitted, dict(zip(names, start.tolist(), strict=True)), own @ start, errors)
 
 
-def _alone(own: Matrix, y: Labels, strength: float, weight: Vector | None = None) -> Vector:
-    """Return the weights of the guest's own model; own of shape (n, d), the first column ones."""
-    fit = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-10, max_iter=500)
-    fit.fit(own[:, 1:], y, sample_weight=weight)
-    return np.concatenate([fit.intercept_, fit.coef_[0]])
-
-
 async def _measured(run: Run, common: Common, models: Models) -> Measured:
     """Learn the hosts' logits of the rows that may be measured."""
     rows = measured_rows(run.job, common.train)
     theirs = await hosts_logits(run, int(rows.sum()))
-    assert common.table.label is not None
-    y, train = common.table.label[rows], common.train[rows]
-    own = models.logit[rows]
-    calibration = Calibration()
-    if run.fit_rules.taylor:
-        calibration = calibrated((own + theirs)[train], y[train])
-    segment = None if common.table.segment is None else common.table.segment[rows]
-    return Measured(y, train, own, theirs, models.alone_logit[rows], calibration, segment)
+    measured = Measured.of(common, rows, models.logit[rows], theirs, models.alone_logit[rows])
+    return measured.calibrated() if run.fit_rules.taylor else measured
 
 
 def _worth(run: Run, measured: Measured) -> dict[str, Any]:

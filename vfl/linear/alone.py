@@ -2,14 +2,15 @@
 
     minimise  sum_i w_i d_i / 2 + sum_j coef_j^2 / (2 C),    d_i the unit deviance, the intercept free
 
-scikit-learn divides the first sum by that of the weights, but in its ridge; penalties are translated.
+scikit-learn divides the first sum by that of the weights, but in its ridge and for labels; penalties are
+translated.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import GammaRegressor, PoissonRegressor, Ridge
+from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegressor, Ridge
 
 from vfl.linear.family import Family, Target
 
@@ -31,3 +32,12 @@ def fitted(family: Family, x: NDArray[np.float64], target: Target, strength: flo
         fit = kind(alpha=alpha, solver="newton-cholesky", tol=TIGHT, max_iter=MOST)
     fit.fit(x, y, sample_weight=weight)
     return np.concatenate([[fit.intercept_], fit.coef_])
+
+
+def fitted_labels(
+    x: NDArray[np.float64], y: NDArray[np.int8], strength: float, weight: Vector | None = None
+) -> Vector:
+    """Return the intercept and the coefficients of a logistic regression of labels; x of shape (n, d)."""
+    fit = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-10, max_iter=MOST)
+    fit.fit(x, y, sample_weight=weight)
+    return np.concatenate([fit.intercept_, fit.coef_[0]])

@@ -14,7 +14,7 @@ from parties.programs.disclosed import hosts_names
 from parties.programs.evaluation import Measured
 from parties.programs.keys import new_key
 from parties.programs.limits import check_events, check_leaves
-from parties.programs.model import Calibration, levels_in, unseen
+from parties.programs.model import levels_in, unseen
 from parties.programs.points import bands_facts
 from parties.programs.precedents import check_earlier
 from parties.programs.run import Run
@@ -187,10 +187,7 @@ async def _measured(
     if rows.any():
         without = scoring.guest(_alone(run, common, own, weight, old), own.codes[rows], hosts=())
         alone[rows] = pooled.completed(without)
-    assert common.table.label is not None
-    y, train = common.table.label[rows], common.train[rows]
-    segment = None if common.table.segment is None else common.table.segment[rows]
-    return Measured(y, train, joint[rows], np.zeros(int(rows.sum())), alone[rows], Calibration(), segment)
+    return Measured.of(common, rows, joint[rows], np.zeros(int(rows.sum())), alone[rows])
 
 
 def _alone(run: Run, common: Common, own: Own, weight: Vector, old: int) -> list[Tree]:
