@@ -312,20 +312,19 @@ def test_kernels_that_nobody_used_for_a_month_are_removed(tmp_path: Path) -> Non
 
 
 @fast
-@pytest.mark.timeout(1800)  # compiles all kernels, which takes minutes where other work has the cores
 def test_kernels_are_compiled_once_in_a_child_and_then_loaded(tmp_path: Path) -> None:
     code = (
         "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from pathlib import Path\n"
-        "from vfl.crypto.modular import best; best(1, 'ifma', Path(sys.argv[2]))\n"
         "from vfl.crypto.modular.ifma import compiled\n"
+        "compiled.ready(Path(sys.argv[2]), compiled.KERNELS[-1:])\n"  # all of them take half a minute
         "print([sum(k.stats.cache_misses.values()) for k, _ in compiled._entries])"
     )
     kept = []
     for _ in range(2):
         run = [sys.executable, "-c", code, paths(), str(tmp_path)]
         misses = json.loads(subprocess.run(run, check=True, capture_output=True, text=True).stdout)
-        assert not any(misses)  # the process itself compiles nothing, the first time either
+        assert misses and not any(misses)  # the process itself compiles nothing, the first time either
         kept.append({p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.nb*")})
-    assert kept[0] == kept[1] and len(kept[0]) > 20
+    assert kept[0] == kept[1] and len(kept[0]) > 4
     (folder,) = tmp_path.iterdir()
     assert folder.stat().st_mode & 0o077 == 0

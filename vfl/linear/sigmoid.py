@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -96,10 +97,24 @@ def chebyshev_powers(b: Vector, interval: Interval, degree: int) -> Matrix:
 
 def separable_coefficients(a: Vector, interval: Interval, degree: int, of: Curve = sigmoid) -> Matrix:
     """Return c_0(a), ..., c_q(a) of the interpolant of sigma(a + b), or another curve: shape (n, q + 1)."""
+    nodes, weights = _nodes(degree)
+    return of(a[:, None] + interval.logit(nodes)[None, :]) @ weights
+
+
+@lru_cache(MAX_DEGREE)  # a search for the least degree asks for the same ones again and again
+def _nodes(degree: int) -> tuple[Vector, Matrix]:
+    """Return the Chebyshev nodes, and what makes coefficients of the values there."""
     nodes = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
     weights = chebyshev.chebvander(nodes, degree) * (2.0 / (degree + 1))
     weights[:, 0] *= 0.5
-    return of(a[:, None] + interval.logit(nodes)[None, :]) @ weights
+    return nodes, weights
+
+
+@lru_cache(MAX_DEGREE)
+def _between(degree: int) -> tuple[Vector, Matrix]:
+    """Return points between the nodes, and the polynomials T_0, ..., T_q there: shape (q + 1, points)."""
+    tau = np.cos(np.linspace(0.0, np.pi, 12 * (degree + 2)))
+    return tau, chebyshev.chebvander(tau, degree).T
 
 
 def taylor_coefficients(a: Vector, interval: Interval) -> Matrix:
@@ -147,8 +162,8 @@ class Polynomial:
 
 def interpolation_error(a: Vector, interval: Interval, degree: int, of: Curve = sigmoid) -> float:
     """Return the largest error of the interpolant over the interval, for guest logits a (a grid)."""
-    tau = np.cos(np.linspace(0.0, np.pi, 12 * (degree + 2)))
-    fit = separable_coefficients(a, interval, degree, of) @ chebyshev.chebvander(tau, degree).T
+    tau, polynomials = _between(degree)
+    fit = separable_coefficients(a, interval, degree, of) @ polynomials
     return float(np.abs(fit - of(a[:, None] + interval.logit(tau)[None, :])).max())
 
 
