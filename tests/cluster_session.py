@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cluster_chunks import deadly, failing, mortal
 from program_runs import BANK, INSURER, job, party
 from seeded import Seeded
 
@@ -34,27 +33,6 @@ from vfl.wire.memory import run_in_memory
 
 FIT = "features: {bins: 3}\nmodel: {tolerance: 0.1, max_iter: 2}\nencryption: {randomiser_bits: 320}"
 CHUNKS = 8
-
-
-def mortal(marker: str, number: int) -> int:
-    """Return the number, but kill the first worker that comes here."""
-    try:
-        Path(marker).touch(exist_ok=False)
-    except FileExistsError:
-        return number
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError
-
-
-def failing(number: int) -> int:
-    """Fail as a network does: no reason to think that the cluster is lost."""
-    raise OSError(f"chunk {number}")
-
-
-def deadly(number: int) -> int:
-    """Kill every worker that comes here."""
-    os.kill(os.getpid(), signal.SIGKILL)
-    return number
 
 
 def failure(found: Cluster, work: Callable[[int], int]) -> str:

@@ -9,6 +9,7 @@ import re
 import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,23 +35,37 @@ APART = ["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
 """Where this is allowed Ray, which listens on every address of a machine, has one of its own."""
 
 
-def session(kind: str) -> dict[str, object]:
-    """Return what the session of this kind printed, every worker computing as slowly as it can."""
+@pytest.fixture(scope="module")
+def sessions() -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """A session of each kind whose library is installed; one starts while the other waits."""
+    running = {
+        kind: session(kind) for kind, library in LIBRARIES.items() if importlib.util.find_spec(library)
+    }
+    yield running
+    for process in running.values():
+        process.kill()
+        process.communicate()
+
+
+def session(kind: str) -> subprocess.Popen[str]:
+    """Return the session of this kind, every worker computing as slowly as it can."""
     allowed = kind == "ray" and not subprocess.run([*APART, "true"], capture_output=True).returncode
     command = [*(APART if allowed else []), sys.executable, str(TESTS / "cluster_session.py"), kind]
     own = {"VFL_ARITHMETIC": "gmp", "VFL_GROUP": "sodium", "PYTHONPATH": f"{TESTS.parent}:{TESTS}"}
     own |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found: dict[str, object] = json.loads(done.stdout)  # nothing but results on stdout
-    return found
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=os.environ | own, stdout=pipe, stderr=pipe, text=True)
 
 
 @pytest.mark.parametrize("kind", ["dask", "ray"])
-def test_a_training_on_a_cluster_that_loses_a_worker_leaves_the_model_of_threads(kind: str) -> None:
-    if importlib.util.find_spec(LIBRARIES[kind]) is None:
+def test_a_training_on_a_cluster_that_loses_a_worker_leaves_the_model_of_threads(
+    kind: str, sessions: dict[str, subprocess.Popen[str]]
+) -> None:
+    if kind not in sessions:
         pytest.skip(f"vfl[{kind}] is not installed")
-    found = session(kind)
+    results, said = sessions[kind].communicate()
+    assert sessions[kind].returncode == 0, said[-2000:]
+    found = json.loads(results)  # nothing but results on stdout
     assert found["numbers"] == list(range(CHUNKS))
     assert found["trained"] == json.loads(json.dumps(trained(Compute(processes=1))))
     assert found["failing"] == "OSError: chunk 5"  # as itself
