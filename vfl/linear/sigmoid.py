@@ -104,8 +104,8 @@ def separable_coefficients(a: Vector, interval: Interval, degree: int, of: Curve
 @lru_cache(MAX_DEGREE)  # a search for the least degree asks for the same ones again and again
 def _nodes(degree: int) -> tuple[Vector, Matrix]:
     """Return the Chebyshev nodes, and what makes coefficients of the values there."""
-    nodes = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
-    weights = chebyshev.chebvander(nodes, degree) * (2.0 / (degree + 1))
+    nodes: Vector = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
+    weights = np.asarray(chebyshev.chebvander(nodes, degree), np.float64) * (2.0 / (degree + 1))
     weights[:, 0] *= 0.5
     return nodes, weights
 
@@ -113,8 +113,8 @@ def _nodes(degree: int) -> tuple[Vector, Matrix]:
 @lru_cache(MAX_DEGREE)
 def _between(degree: int) -> tuple[Vector, Matrix]:
     """Return points between the nodes, and the polynomials T_0, ..., T_q there: shape (q + 1, points)."""
-    tau = np.cos(np.linspace(0.0, np.pi, 12 * (degree + 2)))
-    return tau, chebyshev.chebvander(tau, degree).T
+    tau: Vector = np.cos(np.linspace(0.0, np.pi, 12 * (degree + 2)))
+    return tau, np.asarray(chebyshev.chebvander(tau, degree).T, np.float64)
 
 
 def taylor_coefficients(a: Vector, interval: Interval) -> Matrix:
