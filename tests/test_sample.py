@@ -25,6 +25,7 @@ from test_signs import lives
 from parties.config.job import Job
 from parties.config.schema import validated
 from parties.config.yaml import parse
+from parties.contract.words import learning
 from parties.programs.earlier import Earlier
 from parties.report import render
 from vfl.errors import ProtocolError
@@ -206,6 +207,11 @@ def test_a_training_begins_on_a_tenth_of_its_rows_where_gates_are_open(sampled: 
     assert 0 < ours.facts["sampled"] < ours.facts["iterations"]
     np.testing.assert_allclose(weights(ours, theirs), pooled(*tables(1500)), atol=2e-4)
     assert "of them on a sample of the rows" in render(ours.facts, [], {})
+
+
+def test_who_signs_a_contract_reads_from_how_many_rows_samples_are_taken() -> None:
+    for lines in learning(agreed()).values():
+        assert any("of 1,000 training rows or more" in line for line in lines) == ("gradient" in str(lines))
 
 
 def test_sums_over_a_sample_count_as_other_columns_for_later_runs(state: Path, sampled: Any) -> None:

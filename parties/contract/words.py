@@ -9,7 +9,7 @@ from typing import Any
 
 from parties.config.generalised import GeneralisedRules
 from parties.config.job import Job
-from parties.config.models import TreeRules
+from parties.config.models import LogisticRules, TreeRules
 from vfl.gates import GATES
 
 WIDTH = 80
@@ -135,7 +135,10 @@ def _masked_by_the_other(job: Job) -> Iterator[str]:
 def _gradient(job: Job) -> str:
     bits = job.disclosure.gradient_bits
     exactly = "in full" if bits is None else f"{bits} bits of each of its numbers"
-    return f"its own gradient, {job.gradients} times at most, {exactly}"
+    rules, first = job.regression, ""
+    if isinstance(rules, LogisticRules) and not rules.cv:
+        first = f"; of {rules.sample_from:,} training rows or more the first ones over a tenth of them"
+    return f"its own gradient, {job.gradients} times at most, {exactly}{first}"
 
 
 def _nodes(model: TreeRules) -> Iterator[str]:
