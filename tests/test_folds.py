@@ -40,6 +40,7 @@ CV = """\
 features: {bins: 3}
 model: {tolerance: 1.0e-5, cv: {folds: 2, Cs: [0.05, 1.0, 50.0]}}
 disclosure: {metrics: []}
+encryption: {randomiser_bits: 320}
 """
 
 

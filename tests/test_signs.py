@@ -39,6 +39,7 @@ DROP = """\
 features: {bins: 3, selection: {sign: drop}}
 model: {C: 1000, tolerance: 1.0e-5}
 disclosure: {metrics: [], host_columns: named}
+encryption: {randomiser_bits: 320}
 """
 
 
