@@ -137,7 +137,7 @@ def _descent(rules: LogisticRules, outlook: Outlook, rows: int) -> tuple[int, tu
         sampled, degrees = 0, outlook.degrees(rules.tolerance, outlook.gradients(rules.tolerance))
     else:
         first, others = outlook.sampled_degrees(rules.tolerance)
-        sampled = min(len(first), (rules.max_iter + 1) // 2)
+        sampled = min(len(first), -(-rules.max_iter // 3))
         degrees = (*first[:sampled], *others)
     degrees = degrees[: rules.max_iter]
     return sampled, (1,) * len(degrees) if rules.sigmoid == "taylor" else degrees

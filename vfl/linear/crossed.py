@@ -103,7 +103,7 @@ async def guest(
             key.check(powers, len(labels) * polynomial.degree, host.name)
             parts.append(residuals.residuals_of(polynomial, a, labels, powers, 1, key))
             await host.send(_shared(parts[-1], own.public, key, rng))
-            told(min(1.0, rows.stop / of))
+            told(rows.stop / of)
         sums = await columns.sums(
             key.joined(parts),
             residuals.fraction(1),

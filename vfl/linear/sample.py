@@ -13,7 +13,8 @@ gradient is off by is about as long, in whitened coordinates, as
 
 d columns, v the mean variance of a label: each row adds r_i^2 x_i^T H^-1 x_i, and H is at least X^T X / 4.
 The point where a sample's gradient is 0 is as far from the pooled one as that.  Still its curvature is worth
-some more steps, each a tenth of a step on all rows, until the gradient is `SETTLED` times as long.
+some more steps, each a tenth of a step on all rows, until the gradient is `SETTLED` times as long; at most a
+third of the iterations that were agreed.
 (Byrd, Chin, Nocedal and Wu 2012, Sample size selection in optimization methods for machine learning.)
 
 Sums over the sample, and by difference nearly those over all other rows, are about fewer people than sums
