@@ -116,7 +116,7 @@ def compared(job_path: Path, out: Path, rates: Rates, *, apart: bool) -> Iterato
     if isinstance(shape.model, Regression):
         degrees = tuple(report["degrees"])
         yield Line("sum of degrees", sum(shape.model.degrees), sum(degrees))
-        taken = replace(shape.model, degrees=degrees, sampled=report["sampled"])
+        taken = replace(shape.model, degrees=degrees, sampled=report.get("sampled", 0))
         shape = replace(shape, model=taken)
     parts: dict[str, list[Phase]] = {"start": [], "alignment": [], "model": []}
     for phase in cost(shape, rates).phases:
