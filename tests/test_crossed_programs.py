@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,9 @@ def alone(more: str = "") -> Job:
     return agreed.model_copy(update={"parties": parties})
 
 
+@cache
 def trained(more: str = "") -> Transcript:
-    """Return a training of the two parties."""
+    """Return a training of the two parties, of which tests look at what it left."""
     agreed = alone(more)
     roles: dict[str, Any] = {
         "bank": training(run_of(agreed, "bank"), BANK),
@@ -47,7 +49,7 @@ def test_both_halves_are_the_pooled_model(more: str) -> None:
 
 
 def test_the_ledgers_say_what_each_decrypts_for_the_other() -> None:
-    run = trained()
+    run = trained("")
     for name, peer in (("bank", "insurer"), ("insurer", "bank")):
         told = {entry["message"]: entry for entry in run.ledgers[name].as_json()}
         assert told["DecryptedSums"]["to"] == peer
