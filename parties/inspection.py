@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from vfl.wire.certificates import Identity
 
 
-def inspect(job: Job, party: Party, gates: Gates) -> dict[str, Any]:
-    """Return what is there of one party, as plain values."""
+def inspect(job: Job, party: Party, gates: Gates, *, fits: bool = False) -> dict[str, Any]:
+    """Return what is there of one party, as plain values; `fits`: also how far its own logits spread."""
     role = job.parties[party.party].role
     check_policy(job, party.policy)
     found: dict[str, Any] = {"party": party.party, "role": role, "identity": _identity(job, party)}
@@ -41,6 +41,11 @@ def inspect(job: Job, party: Party, gates: Gates) -> dict[str, Any]:
     table = read_training(party.data)
     check_columns(table)
     found["train"] = described(job, table) | {"splits": _splits(job, table, gates)}
+    if fits and role == "guest" and job.model.kind == "logistic" and job.features.kind == "woe":
+        # Imported late, with scikit-learn.
+        from parties.cost.strength import strength
+
+        found["train"]["strength"] = strength(job, table.take(np.flatnonzero(training_rows(table))))
     if role == "host" and len(table.columns) < FEW_HOST_COLUMNS:
         gates.refuse("few_host_columns", table.source, f"{len(table.columns)} columns take part")
     if (source := batch_source(party.data)) is not None:

@@ -51,7 +51,7 @@ def check(
     beside = [job.parent / f"{name}.yaml" for name in sorted(agreed.parties)]
     paths = [party] if party else [path for path in beside if path.exists()]
     own = [Party.load(path, agreed) for path in paths]
-    found = [inspect(agreed, party, gates) for party in own]
+    found = [inspect(agreed, party, gates, fits=estimates) for party in own]
     shared = any(party.compute.backend != "threads" for party in own)
     values: dict[str, Any] = {
         "job": agreed.job,

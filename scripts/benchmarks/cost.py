@@ -110,7 +110,8 @@ def compared(job_path: Path, out: Path, rates: Rates, *, apart: bool) -> Iterato
     job = Job.load(job_path)
     report: dict[str, Any] = json.loads((out / "guest" / "run.json").read_text(encoding="utf-8"))
     gates = job.open_gates()
-    sides = [inspect(job, _party(job, job_path, name), gates) for name in (job.guest, *job.hosts)]
+    parties = [_party(job, job_path, name) for name in (job.guest, *job.hosts)]
+    sides = [inspect(job, party, gates, fits=True) for party in parties]
     shape = shape_of(job, sides, report["rows"]["train"])
     assert shape is not None
     if isinstance(shape.model, Regression):
