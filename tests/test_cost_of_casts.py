@@ -77,7 +77,7 @@ def test_who_decrypts_for_whom_is_counted_where_there_is_no_arbiter() -> None:
 
 
 def test_more_hosts_take_higher_degrees_and_more_turns() -> None:
-    one, two = (Outlook(13, 7, hosts, 1.1).degrees(1e-2, 7) for hosts in (1, 2))
+    one, two = (Outlook(13, 7, hosts, 0.08, 1.1).degrees(1e-2, 7) for hosts in (1, 2))
     # the demo's insurer alone 24 to 30, with a lender that has half of its columns 38 to 49
     assert 20 < sum(one) < 31 < 35 < sum(two) < 50
     single = Shape(1200, 1000, 800, Columns(5, 10), (Columns(4, 8),), Regression((2, 4)))

@@ -8,13 +8,13 @@ as many as the own ones, which part of the ids is common, how many gradients a f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from parties.config.generalised import GeneralisedRules
 from parties.config.job import Job
 from parties.config.models import LogisticRules, TreeRules
-from parties.cost.descent import USUAL_STRENGTH, Outlook
+from parties.cost.descent import EVEN_RATE, USUAL_RATE, USUAL_STRENGTH, Outlook
 from parties.cost.phase import Link, Phase
 from parties.cost.phases import OF_GRADIENTS, phases
 from parties.cost.shape import Columns, CrossValidation, Forest, Regression, Shape
@@ -116,7 +116,7 @@ def model_of(job: Job, outlook: Outlook, rows: int) -> Regression | Forest:
         share *= 1 - rules.validation_share
         return Forest(grown, rules.max_depth, share, job.arbiter is None, rules.node_rows == "hidden")
     if isinstance(job.model, GeneralisedRules):
-        gradients = outlook.gradients(job.model.tolerance)
+        gradients = replace(outlook, rate=EVEN_RATE).gradients(job.model.tolerance)
         return Regression((1,) * gradients, woe=False, spread=outlook.spread)
     sampled, degrees = _descent(job.model, outlook, rows)
     return Regression(
@@ -190,6 +190,7 @@ def shape_of(job: Job, found: Sequence[Mapping[str, Any]], rows: int | None) -> 
     guest = known.get(job.guest, usual)
     theirs = sum(columns.count for columns in hosts)
     strength = sides.get(job.guest, {}).get("strength") or USUAL_STRENGTH
-    outlook = Outlook(guest.count + theirs, theirs, len(hosts), strength, job.features.kind)
+    rate = split["events"] / split["rows"] if "events" in split else USUAL_RATE
+    outlook = Outlook(guest.count + theirs, theirs, len(hosts), rate, strength, job.features.kind)
     model = model_of(job, outlook, train)
     return Shape(max(ids, common), common, train, guest, hosts, model, job.encryption.bits)
