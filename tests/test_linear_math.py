@@ -10,7 +10,7 @@ from numpy.polynomial import chebyshev
 from sklearn.linear_model import LogisticRegression
 
 from vfl.linear import whitening
-from vfl.linear.lbfgs import Lbfgs
+from vfl.linear.bfgs import Bfgs
 from vfl.linear.relay import polynomials_of_sum
 from vfl.linear.sigmoid import (
     MAX_DEGREE,
@@ -81,7 +81,7 @@ def test_together_equals_pooled() -> None:
     factors = [whitening.factor(p, q) for p, q in zip(parts, penalties, strict=True)]
     w = [np.zeros(4), np.zeros(4)]
     seen: list[list[np.ndarray]] = [[], []]
-    optimiser = Lbfgs()
+    optimiser = Bfgs()
     for _ in range(20):
         residual = sigmoid(sum(p @ v for p, v in zip(parts, w, strict=True))) - y
         for k in (0, 1):

@@ -30,7 +30,7 @@ from parties.programs.earlier import Earlier
 from parties.report import render
 from vfl.errors import ProtocolError
 from vfl.linear import sample, whitening
-from vfl.linear.lbfgs import Lbfgs
+from vfl.linear.bfgs import Bfgs
 from vfl.linear.logistic import Rules, Step
 from vfl.linear.sigmoid import sigmoid
 from vfl.table.table import Numeric, Table
@@ -80,7 +80,7 @@ def test_every_step_is_the_one_that_the_rows_in_the_clear_would_have(way: str) -
     parts = [np.column_stack([np.ones(ROWS), X[:, :2]]), X[:, 2:]]
     penalties = [np.array([0.0, 1, 1]), np.ones(3)]
     lowers = [whitening.factor(x, p) for x, p in zip(parts, penalties, strict=True)]
-    weights, gradients, optimiser = [np.zeros(3), np.zeros(3)], list[list[Any]](), Lbfgs()
+    weights, gradients, optimiser = [np.zeros(3), np.zeros(3)], list[list[Any]](), Bfgs()
     for k, rows in enumerate([RULES.sample] * 2 + [ROWS] * 2):
         r = sigmoid(sum(x @ w for x, w in zip(parts, weights, strict=True)))[:rows] - Y[:rows]
         gradients.append(

@@ -30,7 +30,7 @@
             host -> arbiter: Verdict
 
 The parties form E(r_i) as `residuals` says; each sums x_ij r_i over its own columns under encryption
-and learns its own gradient through the arbiter.  Steps are combinations of gradients (see `lbfgs`).
+and learns its own gradient through the arbiter.  Steps are combinations of gradients (see `bfgs`).
 A party is content when its step moves no coefficient by more than the tolerance.  The first gradients of many
 rows may be of a sample of them (see `sample`).  (DESIGN 6; the
 guest hands out step coefficients instead of summed inner products, so hosts learn less.)
@@ -53,8 +53,8 @@ from vfl.arbitration import Quota
 from vfl.crypto.paillier import PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
 from vfl.linear import residuals, sample
+from vfl.linear.bfgs import Bfgs
 from vfl.linear.columns import Columns
-from vfl.linear.lbfgs import Lbfgs
 from vfl.linear.residuals import ALONE, MAX_LOGIT, Place, any_of
 from vfl.steps import FORGOTTEN, Steps
 from vfl.wire.flow import Peer
@@ -231,11 +231,11 @@ async def guest_descends(
     `gradient`: told its number, the error its sigmoid may have, and of how many rows it is, returns the
     products of the guest's newest gradient with all so far, and the degree.  `noise`: of a sample's.
     """
-    optimiser, degrees, error = Lbfgs(), list[int](), FIRST_ERROR
+    optimiser, degrees, error = Bfgs(), list[int](), FIRST_ERROR
     n, content, go_on, sampled = len(columns.x), False, True, 0
     rows = rules.sample or n
     if (kept := steps.state(STEP)) is not None:
-        optimiser, degrees, error = Lbfgs.restored(kept["optimiser"]), kept["degrees"], kept["error"]
+        optimiser, degrees, error = Bfgs.restored(kept["optimiser"]), kept["degrees"], kept["error"]
         content, go_on, rows, sampled = kept["content"], kept["go_on"], kept["rows"], kept["sampled"]
         columns.restore(kept["columns"])
     while go_on:

@@ -6,7 +6,7 @@
         guest -> host: Agreed
 
 Far from its end a fit needs no more of a gradient than a sample shows.  So the first gradients are of k of n
-rows, their sums times n / k, and the pairs that L-BFGS has learnt there serve for all rows.  What a sample's
+rows, their sums times n / k, and the pairs that BFGS has learnt there serve for all rows.  What a sample's
 gradient is off by is about as long, in whitened coordinates, as
 
     sqrt(4 d v (n / k - 1)),
