@@ -5,6 +5,7 @@
     scripts/bench kills --times 9 --signal TERM             asked to end: exit code 7, no trace in a log
     scripts/bench kills --model logistic --two-hosts        a lender has half of the insurer's columns
     scripts/bench kills --model logistic --without-arbiter  the two decrypt for each other
+    scripts/bench kills --model logistic --customers 16000 --sample-from 1000   the first gradients of a tenth
 
 Every party is a process of its own over loopback TLS.  One that is ended is started again at once:
 the guest by `vfl resume`, the others by `serve`.  Both halves of the model must come out byte for
@@ -104,6 +105,7 @@ def main() -> None:
     parser.add_argument("--model", choices=("logistic", "trees"), default="trees")
     parser.add_argument("--times", type=int, default=30, help="trainings with a kill (default 30)")
     parser.add_argument("--customers", type=int, default=3000)
+    parser.add_argument("--sample-from", type=int, metavar="ROWS", help="begin regressions on a sample")
     parser.add_argument("--all", action="store_true", help="end all parties at once")
     cast = parser.add_mutually_exclusive_group()
     cast.add_argument("--two-hosts", dest="roles", action="store_const", const=TWO_HOSTS, default=ROLES)
@@ -114,7 +116,13 @@ def main() -> None:
     how = SIGNALS[options.signal]
     draw = np.random.default_rng(options.seed)
     temporary = Path(tempfile.mkdtemp(prefix="vfl-kills-"))
-    source = prepared(temporary / "files", options.model, options.customers, roles=options.roles)
+    source = prepared(
+        temporary / "files",
+        options.model,
+        options.customers,
+        roles=options.roles,
+        sample_from=options.sample_from,
+    )
     names = list(options.roles)
     if options.model == "logistic":
         cut_after_alignment(source)

@@ -160,8 +160,12 @@ def prepared(
     *,
     roles: Mapping[str, str] = ROLES,
     optional: Collection[str] = (),
+    sample_from: int | None = None,
 ) -> Path:
-    """Write the parties' files and tables; return the folder.  `optional`: hosts that may stay away."""
+    """Write the parties' files and tables; return the folder.
+
+    `optional`: hosts that may stay away.  `sample_from`: rows from which a regression begins on a sample.
+    """
     folder.mkdir(parents=True)
     write(folder, customers, 7)
     for source in demo_configs():
@@ -181,6 +185,8 @@ def prepared(
         job["model"] = TREES
         del job["features"]
         job["encryption"] = {"decryptions": 100_000}
+    if sample_from:
+        job["model"] = {**job.get("model", {}), "sample_from": sample_from}
     job["gates"] = {"allow": GATES}
     dump(job, folder / "job.yaml")
     agreed = Job.load(folder / "job.yaml")
