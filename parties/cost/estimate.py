@@ -19,7 +19,7 @@ from parties.cost.phase import Link, Phase
 from parties.cost.phases import OF_GRADIENTS, phases
 from parties.cost.shape import Columns, CrossValidation, Forest, Regression, Shape
 from parties.cost.work import Rates
-from vfl.linear import heldout
+from vfl.linear import heldout, sample
 from vfl.linear.columns import FEW_VALUES
 from vfl.linear.logistic import LOOSER
 
@@ -137,7 +137,7 @@ def _descent(rules: LogisticRules, outlook: Outlook, rows: int) -> tuple[int, tu
         sampled, degrees = 0, outlook.degrees(rules.tolerance, outlook.gradients(rules.tolerance))
     else:
         first, others = outlook.sampled_degrees(rules.tolerance)
-        sampled = min(len(first), -(-rules.max_iter // 3))
+        sampled = min(len(first), sample.most(rules.max_iter))
         degrees = (*first[:sampled], *others)
     degrees = degrees[: rules.max_iter]
     return sampled, (1,) * len(degrees) if rules.sigmoid == "taylor" else degrees

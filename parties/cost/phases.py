@@ -39,8 +39,8 @@ from parties.cost.shape import Columns, CrossValidation, Forest, Regression, Sha
 from parties.cost.work import Work
 from psi.digests import width
 from vfl.features.correlation import Layout
+from vfl.linear import sample
 from vfl.linear.residuals import blocks_of
-from vfl.linear.sample import SHARE
 
 OF_GRADIENTS = "regression", "cross-validation"
 """Phases whose work is that of gradients, and guessed as these are."""
@@ -169,8 +169,8 @@ def fit(shape: Shape, model: Regression) -> Phase:
     if not model.sampled:
         return make(shape, model)
     first, others = model.degrees[: model.sampled], model.degrees[model.sampled :]
-    sample = replace(shape, rows=shape.rows // SHARE)
-    return make(sample, replace(model, degrees=first)) + make(shape, replace(model, degrees=others))
+    part = replace(shape, rows=sample.size(shape.rows))
+    return make(part, replace(model, degrees=first)) + make(shape, replace(model, degrees=others))
 
 
 def regression(shape: Shape, model: Regression) -> Phase:

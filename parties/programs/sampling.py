@@ -36,7 +36,7 @@ async def guest_sample(run: Run, common: Common, x: Matrix, shapes: Sequence[Sha
     return agreed
 
 
-async def host_sample(run: Run, common: Common, x: Matrix, guests: Shape) -> int:
+async def host_sample(run: Run, x: Matrix, guests: Shape) -> int:
     """Return of how many rows the first gradients are; x: the host's training rows, `guests`: the guest's."""
     if not (rows := _wanted(run, len(x))):
         return 0
@@ -57,7 +57,7 @@ def _wanted(run: Run, n: int) -> int:
     wanted = (
         isinstance(rules, LogisticRules) and n >= rules.sample_from and rules.max_iter > 1 and not rules.cv
     )
-    return n // sample.SHARE if wanted else 0
+    return sample.size(n) if wanted else 0
 
 
 def _check_guests(

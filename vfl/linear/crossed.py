@@ -98,7 +98,7 @@ async def guest(
         told = partial(report, number, polynomial.degree)
         parts: list[Unrandomised] = []
         for rows in blocks_of(of):
-            a, labels = logit[rows], y[:of][rows]
+            a, labels = logit[rows], y[rows]
             powers = (await host.receive(LogitPowers)).values
             key.check(powers, len(labels) * polynomial.degree, host.name)
             parts.append(residuals.residuals_of(polynomial, a, labels, powers, 1, key))

@@ -246,7 +246,7 @@ async def guest_descends(
         step = optimiser.step(products)
         expected, whole = optimiser.norm, rows == n
         sampled += not whole
-        if not whole and (expected <= sample.SETTLED * noise or 3 * sampled >= rules.max_iter):
+        if not whole and (expected <= sample.SETTLED * noise or sampled >= sample.most(rules.max_iter)):
             expected, rows = noise, n
             optimiser.turn()
         for host in hosts:

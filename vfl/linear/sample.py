@@ -53,6 +53,16 @@ class Agreed(Message):
     rows: int
 
 
+def size(n: int) -> int:
+    """Return of how many of n rows the sample is."""
+    return n // SHARE
+
+
+def most(max_iter: int) -> int:
+    """Return how many gradients may be of the sample: a third of all, rounded up."""
+    return -(-max_iter // 3)
+
+
 def noise(rows: int, x: NDArray[np.float64], y: NDArray[np.int8]) -> float:
     """Return how much a sample's gradient of so many rows is off by; x: the guest's columns, shape (n, d)."""
     if not rows:
