@@ -220,11 +220,18 @@ def test_sums_over_a_sample_count_as_other_columns_for_later_runs(state: Path, s
     assert sorted(counted.values()) == [3, 3]
 
 
-@pytest.mark.parametrize("case", ["a rare value of the host's", "few of a class", "folds"])
+@pytest.mark.parametrize(
+    "case",
+    ["a rare value of the host's", "few of a class", "few that count", "folds"],
+)
 def test_a_closed_gate_or_folds_have_a_training_begin_on_all_rows(case: str) -> None:
     text = TEXT.replace("tolerance: 1.0e-4", "tolerance: 0.1")
     bank, insurer = tables(1500, regions=4 if case.startswith("a rare") else 0)
-    if case.startswith("few"):
+    if case.startswith("few that"):
+        rng = np.random.default_rng(5)
+        more = {f"more {k}": Numeric(rng.normal(size=1500).round(3)) for k in range(11)}
+        bank = replace(bank, columns=bank.columns | more, weight=rng.choice([0.0, 1.25], 1500, p=[0.2, 0.8]))
+    if case == "few of a class":
         bank = replace(bank, label=(np.arange(1500) % 8 == 0).astype(np.int8))
     if case == "folds":
         text = text.replace("tolerance", "cv: {folds: 2, Cs: [0.5, 1.0]}, tolerance")

@@ -140,7 +140,7 @@ async def _fit(run: Run, common: Common, features: Features, target: Target, key
     """Fit the guest's own model, and from there the joint one."""
     assert run.family
     x, strength = features.transform(columns_of(common.table)), run.job.regression.C
-    check_counted(run, common, x.shape[1])
+    check_counted(run.gates, run.guest, common.training, x.shape[1])
     told = await told_units(run, Units.of(run.family, target))
     # Outcomes far from 0, such as years, would make an intercept that no logit has.
     centre = 0.0 if run.family.is_log else float((target.y - target.offset).mean())

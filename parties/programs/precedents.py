@@ -15,6 +15,7 @@ from parties.programs.run import Run
 from vfl.arbitration import Shape
 from vfl.gates import Gates
 from vfl.linear import crossed
+from vfl.table.table import Table
 from vfl.table.texts import Ids
 from vfl.wire.flow import Peer
 
@@ -84,11 +85,10 @@ def check_guests_shape(run: Run, common: Common, guest: Peer, shape: Shape, mark
     check_rank(run.gates, guest, common.rows["train"], shape.sums - 1, guest.name)
 
 
-def check_counted(run: Run, common: Common, columns: int) -> None:
+def check_counted(gates: Gates, guest: Peer, training: Table, columns: int) -> None:
     """Ask few_rows of the guest's own model columns and its rows that count, which no host can tell."""
-    weight = common.training.weight
-    if weight is not None:
-        check_rank(run.gates, run.guest, int(np.count_nonzero(weight)), columns, run.guest.name)
+    if training.weight is not None:
+        check_rank(gates, guest, int(np.count_nonzero(training.weight)), columns, guest.name)
 
 
 def _check_spread(run: Run, common: Common, columns: int) -> None:

@@ -11,7 +11,7 @@ from parties.config.models import LogisticRules
 from parties.programs.alignment import Common
 from parties.programs.earlier import check_rank
 from parties.programs.limits import check_events, check_shared_values, check_spread, check_weights
-from parties.programs.precedents import check_sampled, keep_sampled
+from parties.programs.precedents import check_counted, check_sampled, keep_sampled
 from parties.programs.run import Run, as_it_is
 from vfl.arbitration import Shape
 from vfl.errors import ContractError, DataError
@@ -67,6 +67,7 @@ def _check_guests(
         training = common.training.take(np.arange(len(x))[part])
         check_events(gates, training)
         check_weights(gates, "labels", training)
+        check_counted(gates, run.guest, training, x.shape[1] - 1)
         check_shared_values(gates, x[part])
         for shape in shapes:
             check_spread(gates, training.counted, shape.sums)

@@ -145,7 +145,7 @@ async def _fit(
     assert y is not None
     if weight is not None:
         weight = weight / weight.mean()
-    check_counted(run, common, x.shape[1])
+    check_counted(run.gates, run.guest, common.training, x.shape[1])
     own, names = np.column_stack([np.ones(len(x)), x]), ("intercept", *features.names)
     strength = cv.Cs[0] if cv else run.job.logistic.C
     start = fitted_labels(x[common.train], y, strength, weight)
