@@ -153,14 +153,16 @@ link.send(bytes(1 << 24))
 link.close()
 """
 SENDS_A_PART = """
+accepted = threading.Event()
 def frames():
     yield hello_frame(hello)
+    accepted.wait()
     yield next(cut(bytes(1 << 22)))
     print("sent a part", flush=True)
     threading.Event().wait()
 
 for _ in open_stream(open_channel(address, guest, "host", host), frames()):
-    pass
+    accepted.set()
 """
 QUIETLY_REFUSED = """
 try:
