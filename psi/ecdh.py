@@ -97,7 +97,7 @@ class TwiceBlindedIds(Message):
 
 @dataclass(frozen=True, slots=True)
 class IntersectionSize(Message):
-    """c, the number of common ids.  Reveals: that, even if it is too small."""
+    """c, the number of common ids.  Reveals: how many ids are common, even if too few."""
 
     ids: int
 

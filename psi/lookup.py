@@ -58,7 +58,7 @@ element cannot be guessed from it."""
 
 @dataclass(frozen=True, slots=True)
 class DirectorySize(Message):
-    """m, the number of the host's ids.  Reveals: that."""
+    """m, the number of the host's ids.  Reveals: how many ids the host holds."""
 
     ids: int
 

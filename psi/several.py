@@ -129,7 +129,7 @@ class ShuffledIds(Message):
 
 @dataclass(frozen=True, slots=True)
 class CommonSize(Message):
-    """The number of ids that all parties hold.  Reveals: that."""
+    """The number of ids that all parties hold.  Reveals: how many ids are common to all."""
 
     ids: int
 

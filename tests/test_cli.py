@@ -128,6 +128,15 @@ def test_the_help_of_a_command_ends_with_an_example(
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.parametrize("group", [[], *sorted({(c[0],) for c in COMMANDS if len(c) > 1})], ids=" ".join)
+def test_the_help_of_a_group_cuts_no_command_short(
+    group: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert here(*group, "--help") == 0
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys\n"

@@ -37,6 +37,10 @@ def test_a_rounded_logit_is_a_multiple_at_most_half_a_point_away(card, logit):
     assert card.rounded_to_point(rounded) == pytest.approx(rounded, abs=1e-12)
 
 
+def test_a_bin_that_is_worth_nothing_has_no_sign():
+    assert f"{Scorecard(base_score=600, base_odds=50, pdo=20).added(0.0):.1f}" == "0.0"
+
+
 def test_a_band_begins_at_its_cut_and_the_best_is_a():
     bands = Bands((640.0, 600.5, 560.0))
     points = np.array([700, 640, 639, 601, 600, 560, 559, -3])

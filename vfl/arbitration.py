@@ -82,7 +82,10 @@ class MaskedSums(Message):
 
 @dataclass(frozen=True, slots=True)
 class Vouched(Message):
-    """So many sums of so many bits as the sender has just made for another to learn.  Reveals: that."""
+    """So many sums of so many bits as the sender has just made for another to learn.
+
+    Reveals: the number and size of the sums.
+    """
 
     sums: int
     bits: int

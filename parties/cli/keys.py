@@ -44,7 +44,7 @@ def new(
 
 @key_commands.command("show", epilog="\b\nExample:\n  vfl keys show job.yaml --party bank.yaml")
 def show(job: JobArgument, party: PartyOption = None, form: FormatOption = Format.text) -> None:
-    """Say which certificates a party holds, and until when they are valid."""
+    """Say which certificates a party holds, and until when."""
     from parties.inspection import pinned_certificates
     from vfl.wire.certificates import fingerprint, parse_certificate
 

@@ -57,7 +57,7 @@ def add(
     ] = False,
     form: FormatOption = Format.text,
 ) -> None:
-    """Pin the other parties' certificates, and enter where they are reached.
+    """Pin the others' certificates, and enter where they are reached.
 
     The pins go into the job, addresses into the party's own file, certificates beside
     it. Says what to compare over the phone. The own file among them does no harm.

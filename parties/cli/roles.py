@@ -153,7 +153,7 @@ def arbiter_serve(
     fail: FailOption = False,
     port_file: PortFileOption = None,
 ) -> None:
-    """Decrypt masked sums within the contract's quota, until told to stop."""
+    """Decrypt masked sums within the contract's quota, until stopped."""
     _serve(job, party, out, "arbiter", once=once, complains=not fail, port_file=port_file)
 
 

@@ -43,7 +43,10 @@ class OwnApproval(Message):
 
 @dataclass(frozen=True, slots=True)
 class Approvals(Message):
-    """The signed approvals of all that take part, by the name's order.  Reveals: the same, of all."""
+    """The signed approvals of all that take part, by the name's order.
+
+    Reveals: until when each party has signed, and for how many runs.
+    """
 
     documents: tuple[str, ...]
     refusal: str
@@ -51,14 +54,14 @@ class Approvals(Message):
 
 @dataclass(frozen=True, slots=True)
 class Consent(Message):
-    """Nothing, or why the sender refuses.  Reveals: that."""
+    """Nothing, or why the sender refuses.  Reveals: whether the sender takes part, and why not."""
 
     refusal: str
 
 
 @dataclass(frozen=True, slots=True)
 class Start(Message):
-    """Nothing, or who refuses and why.  Reveals: that."""
+    """Nothing, or who refuses and why.  Reveals: whether the run begins, and who refuses and why."""
 
     refusal: str
 

@@ -22,7 +22,7 @@ from vfl.wire.message import Message
 class KeptColumns(Message):
     """Whether each of the host's columns stays.
 
-    Reveals: of one that does not that the guest has a column like it with a higher information value.
+    Reveals: of a column that leaves, that the guest has one like it with a higher information value.
     """
 
     kept: NDArray[np.bool_]

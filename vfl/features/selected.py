@@ -27,7 +27,8 @@ LARGEST = 200.0
 class SelectedColumns(Message):
     """Each column's information value after merging, and whether it is kept.
 
-    Reveals: both; from a value the guest may find which of the anonymous bins were merged.
+    Reveals: the values, and which columns stay; from a value the guest may find which of the anonymous
+    bins were merged.
     """
 
     values: NDArray[np.float64]

@@ -18,7 +18,7 @@ from vfl.wire.message import Message
 
 @dataclass(frozen=True, slots=True)
 class Split(Message):
-    """Whether each aligned row trains.  Reveals: that, row by row."""
+    """Whether each aligned row trains.  Reveals: of each row whether it trains."""
 
     train: NDArray[np.bool_]
 

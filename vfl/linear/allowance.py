@@ -50,7 +50,10 @@ class GradientShape(Message):
 
 @dataclass(frozen=True, slots=True)
 class Allowed(Message):
-    """What the arbiter may decrypt in an iteration for each of the sender's peers.  Reveals: that."""
+    """What the arbiter may decrypt in an iteration for each of the sender's peers.
+
+    Reveals: the number and size of their sums.
+    """
 
     sums: NDArray[np.int64]
     bits: NDArray[np.int64]

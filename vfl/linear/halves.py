@@ -17,7 +17,7 @@ from vfl.wire.message import Message
 
 @dataclass(frozen=True, slots=True)
 class ModelRun(Message):
-    """The run that fitted the guest's half.  Reveals: that run's name, which both parties know."""
+    """The run that fitted the guest's half.  Reveals: a run's name that both know."""
 
     run: str
 

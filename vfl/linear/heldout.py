@@ -52,7 +52,7 @@ ERROR = 3e-7
 
 @dataclass(frozen=True, slots=True)
 class Chosen(Message):
-    """The number of the penalty that the guest has chosen, from 0.  Reveals: it."""
+    """The number of the penalty that the guest has chosen, from 0.  Reveals: the penalty."""
 
     penalty: int
 

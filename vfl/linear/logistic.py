@@ -82,7 +82,7 @@ At the default tolerance losses are then off by 3e-6 of themselves on default_cr
 
 @dataclass(frozen=True, slots=True)
 class GradientProducts(Message):
-    """<g_k, g_i> of the host's whitened gradients.  Reveals: their norms and angles."""
+    """<g_k, g_i> of the host's whitened gradients.  Reveals: norms and angles of gradients."""
 
     values: NDArray[np.float64]
 
@@ -100,14 +100,14 @@ class Step(Message):
 
 @dataclass(frozen=True, slots=True)
 class Content(Message):
-    """Whether the step moved no coefficient by more than the tolerance.  Reveals: that bit."""
+    """Whether the step moved no coefficient by more than the tolerance.  Reveals: whether one moved."""
 
     content: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict(Message):
-    """Whether another gradient follows, as the sender has it.  Reveals: that bit."""
+    """Whether another gradient follows, as the sender has it.  Reveals: whether the fit goes on."""
 
     go_on: bool
 

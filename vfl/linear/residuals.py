@@ -66,7 +66,7 @@ MAX_LOGIT = 1e3
 
 @dataclass(frozen=True, slots=True)
 class LogitRange(Message):
-    """[lo, hi] around the host's logits, rounded outward.  Reveals: the range to 0.5."""
+    """[lo, hi] around the host's logits, rounded outward.  Reveals: the range of these logits, to 0.5."""
 
     lo: float
     hi: float

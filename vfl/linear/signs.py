@@ -33,7 +33,7 @@ NONE = -1
 class WrongSign(Message):
     """The sender's least telling column with a coefficient below 0, by number, -1 for none.
 
-    Reveals: it, and that less telling ones have no such coefficient.
+    Reveals: the column's number, and that less telling ones have no such coefficient.
     """
 
     column: int
@@ -43,7 +43,7 @@ class WrongSign(Message):
 class Leaves(Message):
     """Whether the column named leaves, and whether a fit without somebody's column follows.
 
-    Reveals: both bits; where another's leaves, that it tells less.
+    Reveals: whether a column leaves, and whose; where another's does, that it tells less.
     """
 
     yours: bool

@@ -56,7 +56,7 @@ class Scorecard:
 
     def added(self, logit: float) -> float:
         """Return the points that a part of a logit adds, without the offset of `base`."""
-        return -logit / self.one_point
+        return 0.0 - logit / self.one_point  # never -0.0, which would be printed
 
     def base(self, logit: float) -> float:
         """Return the points from which all parts count, where the logit's constant is `logit`."""

@@ -74,7 +74,7 @@ STEP = "trees"
 
 @dataclass(frozen=True, slots=True)
 class Bins(Message):
-    """How many bins each of the host's columns has.  Reveals: that, of anonymous columns."""
+    """How many bins each of the host's columns has.  Reveals: how many bins each anonymous column has."""
 
     bins: NDArray[np.int64]
 
@@ -122,7 +122,7 @@ class Sides(Message):
 
 @dataclass(frozen=True, slots=True)
 class Kept(Message):
-    """The number of trees that the model keeps.  Reveals: that number."""
+    """The number of trees that the model keeps.  Reveals: how many trees the model keeps."""
 
     trees: int
 

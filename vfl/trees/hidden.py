@@ -46,7 +46,7 @@ BLOCK = 8192
 
 @dataclass(frozen=True, slots=True)
 class HiddenNodes(Message):
-    """The number of nodes to be summed.  Reveals: that number, and so how bushy the tree is."""
+    """The number of nodes to be summed.  Reveals: how bushy the tree is."""
 
     nodes: int
 

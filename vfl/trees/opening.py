@@ -34,7 +34,7 @@ STEP = "opening"
 
 @dataclass(frozen=True, slots=True)
 class Another(Message):
-    """Whether another histogram is to be decrypted.  Reveals: that bit."""
+    """Whether another histogram is to be decrypted.  Reveals: how many histograms there are."""
 
     more: bool
 

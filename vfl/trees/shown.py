@@ -39,7 +39,7 @@ BLOCK = 8192
 
 @dataclass(frozen=True, slots=True)
 class Sampled(Message):
-    """The rows that a tree is grown from.  Reveals: them; under GOSS, those that are predicted worst."""
+    """The rows that a tree is grown from.  Reveals: which rows; under GOSS, those predicted worst."""
 
     rows: NDArray[np.bool_]
 
