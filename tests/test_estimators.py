@@ -27,11 +27,12 @@ X = pd.DataFrame(_draw.normal(size=(ROWS, 5)).round(1), columns=list("abcde"))
 Y = np.where(_draw.random(ROWS) < expit(X @ [0.8, -0.5, 0.6, 0.4, 0.2]), "bad", "good")
 PARTIES = {"insurer": ["d", "a"]}
 TWO_HOSTS = {"lender": ["e"], "insurer": [3, "a"]}
+WEIGHT = np.random.default_rng(4).choice([0.0, 0.5, 1.0, 7.25], ROWS)
 
 
-def pooled(x: Any, strength: float = 1.0) -> LogisticRegression:
+def pooled(x: Any, weight: Any = None) -> LogisticRegression:
     """Fit the pooled table to the last digit."""
-    return LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-12).fit(x, Y)
+    return LogisticRegression(solver="newton-cholesky", tol=1e-12).fit(x, Y, sample_weight=weight)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,30 @@ def test_columns_that_add_up_to_another_partys_lead_no_unpenalised_fit_astray() 
     assert joint.coef_[0, 6] == 0
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e9])
+def test_rows_count_in_the_regression_what_they_count_in_scikit_learns(scale: float) -> None:
+    want = pooled(X, scale * WEIGHT)
+    for backend, close in (("protocol", 1e-4), ("plain", 1e-9)):
+        found = JointLogisticRegression(TWO_HOSTS, backend=backend).fit(X, Y, sample_weight=scale * WEIGHT)
+        np.testing.assert_allclose(found.coef_, want.coef_, atol=close)
+        np.testing.assert_allclose(found.intercept_, want.intercept_, atol=close)
+    assert found.score(X, Y, sample_weight=WEIGHT) == want.score(X, Y, sample_weight=WEIGHT)
+    assert np.abs(want.coef_ - pooled(X).coef_).max() > 0.1
+
+
+@pytest.mark.parametrize("backend", ["protocol", "plain"])
+def test_a_row_of_weight_zero_is_as_none_whatever_is_in_it(backend: str) -> None:
+    counted = WEIGHT > 0
+    # What a column was divided by, or that it is constant where rows count, would tell of the others.
+    x = np.where(counted[:, None], X, 1e12)
+    x[counted, 3] = 0.7
+    model = JointLogisticRegression({"insurer": [3, 0]}, backend=backend)
+    coefficients = model.fit(x, Y, sample_weight=WEIGHT).coef_
+    assert coefficients[0, 3] == pytest.approx(0, abs=1e-12)
+    alone = model.fit(x[counted], Y[counted], sample_weight=WEIGHT[counted])
+    np.testing.assert_array_equal(coefficients, alone.coef_)
+
+
 def test_a_fit_that_is_cut_short_says_so() -> None:
     with pytest.warns(ConvergenceWarning, match=r"in 2 gradients: raise max_iter"):
         joint = JointLogisticRegression(PARTIES, max_iter=2).fit(X, Y)
@@ -102,16 +127,15 @@ def test_the_trees_together_are_the_pooled_ones_node_by_node(trees: JointGradien
 
 def test_weighted_and_sampled_trees_of_columns_with_blanks_are_the_pooled_ones() -> None:
     x = X.mask(X > 1.2)
-    weight = np.random.default_rng(4).choice([0.0, 0.5, 1.0, 7.25], ROWS)
     rules: dict[str, Any] = {"n_estimators": 4, "subsample": 0.5, "random_state": 7}
     fits = [
-        JointGradientBoosting(PARTIES, backend=backend, **rules).fit(x, Y, sample_weight=weight)
+        JointGradientBoosting(PARTIES, backend=backend, **rules).fit(x, Y, sample_weight=WEIGHT)
         for backend in ("protocol", "plain")
     ]
     assert fits[0].trees_ == fits[1].trees_
     others = [
         JointGradientBoosting(PARTIES, backend="plain", **(rules | changed)).fit(x, Y, sample_weight=w)
-        for changed, w in (({"random_state": 8}, weight), ({}, None))
+        for changed, w in (({"random_state": 8}, WEIGHT), ({}, None))
     ]
     assert all(other.trees_ != fits[0].trees_ for other in others)
 
@@ -167,6 +191,8 @@ def test_no_private_key_outlives_the_fit() -> None:
 def test_both_serve_in_a_pipeline_a_search_and_a_cross_validation() -> None:
     model = make_pipeline(StandardScaler(), JointLogisticRegression({"insurer": [3, 0]}, backend="plain"))
     search = GridSearchCV(model, {"jointlogisticregression__C": [0.01, 1.0]}, scoring="roc_auc").fit(X, Y)
+    weighted = search.best_estimator_.fit(X, Y, jointlogisticregression__sample_weight=WEIGHT)[-1]
+    assert weighted.intercept_ != search.fit(X, Y).best_estimator_[-1].intercept_
     search.best_estimator_.set_params(jointlogisticregression__backend="protocol")
     assert cross_val_score(search.best_estimator_, X, Y, cv=2, scoring="roc_auc").mean() > 0.6
     trees = JointGradientBoosting(TWO_HOSTS, n_estimators=2)
@@ -239,14 +265,22 @@ def test_what_no_regression_is_fitted_by_is_refused(changed: dict[str, Any], sai
         JointLogisticRegression(**changed).fit(X, Y)
 
 
+@pytest.mark.parametrize("kind", [JointLogisticRegression, JointGradientBoosting])
 @pytest.mark.parametrize(
     ("weight", "said"),
     [
-        (np.full(ROWS, -1.0), "negative"),
-        (np.full(ROWS, 1001.0), "above 1000"),
+        (np.where(np.arange(ROWS) == 7, -1.0, 1.0), "sample_weight has negative numbers"),
+        (np.where(np.arange(ROWS) == 7, np.nan, 1.0), "sample_weight contains NaN"),
+        (np.ones(ROWS - 1), r"sample_weight.shape == \(119,\), expected \(120,\)"),
+        (np.zeros(ROWS), "zero"),
         ((Y == "bad") * 1.0, "one class"),
     ],
 )
-def test_weights_of_which_no_model_comes_are_refused(weight: np.ndarray[Any, Any], said: str) -> None:
+def test_weights_of_which_no_model_comes_are_refused(kind: Any, weight: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        JointGradientBoosting(backend="plain").fit(X, Y, sample_weight=weight)
+        kind(backend="plain").fit(X, Y, sample_weight=weight)
+
+
+def test_weights_beyond_the_fixed_point_of_trees_are_refused() -> None:
+    with pytest.raises(ValueError, match="above 1000: divide all by the largest"):
+        JointGradientBoosting(backend="plain").fit(X, Y, sample_weight=np.full(ROWS, 1001.0))

@@ -8,12 +8,11 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight
 
 from vfl.arbitration import Quota
 from vfl.crypto.paillier import PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
-from vfl.estimators.classifier import JointClassifier, Labels, Matrix, Vector, require
+from vfl.estimators.classifier import JointClassifier, Labels, Matrix, Vector, require, weights
 from vfl.estimators.columns import ARBITER, GUEST, Parties
 from vfl.estimators.rehearsal import Part, hosts_of, rehearse
 from vfl.stats.binned import Bins
@@ -260,16 +259,12 @@ def _columns(x: Matrix) -> dict[str, Vector]:
 
 
 def _weights(sample_weight: ArrayLike | None, x: Matrix, y: Labels) -> Vector:
-    """Return what each row counts; raise ValueError where no model comes of it."""
-    weight = np.asarray(_check_sample_weight(sample_weight, x, dtype=np.float64))
-    require(weight.min() >= 0, "sample_weight has negative numbers")
-    require(weight.max() > 0, "every sample_weight is zero")
+    """Return what each row counts; raise ValueError where no trees come of it."""
+    weight = weights(sample_weight, x, y)
     require(
         weight.max() <= MOST_WEIGHT, f"a sample_weight is above {MOST_WEIGHT:g}: divide all by the largest"
     )
     require(weight.sum() <= MOST_TOGETHER, f"sample_weight sums to more than {MOST_TOGETHER:g}: divide all")
-    counted = np.unique(y[weight > 0])
-    require(len(counted) == 2, "rows of one class alone have a sample_weight above zero: a model needs both")
     return weight
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from vfl.estimators.columns import columns_by_party
 
@@ -71,6 +71,16 @@ class JointClassifier(ClassifierMixin, BaseEstimator):
     @property
     def _threads(self) -> int:
         return int(effective_n_jobs(self.n_jobs))
+
+
+def weights(sample_weight: ArrayLike | None, x: Matrix, y: Labels) -> Vector:
+    """Return what each row counts, 1 without sample_weight; raise ValueError where no model comes of it."""
+    weight = np.asarray(_check_sample_weight(sample_weight, x, dtype=np.float64))
+    require(weight.min() >= 0, "sample_weight has negative numbers")
+    require(weight.max() > 0, "every sample_weight is zero")
+    counted = np.unique(y[weight > 0])
+    require(len(counted) == 2, "rows of one class alone have a sample_weight above zero: a model needs both")
+    return weight
 
 
 def require(holds: bool, otherwise: str) -> None:

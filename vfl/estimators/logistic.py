@@ -7,6 +7,12 @@ Each party centres its columns and divides column j by t_j,
 s_j its standard deviation: the model and its penalty stay the same, and in the bound of the Hessian,
 X^T X / 4 + penalty, every column has n / 4 on the diagonal, whatever it was measured in.  So the
 fixed point of the protocol and its tolerance serve columns of any scale.
+
+The protocol takes weights of mean 1.  Those of mean m are divided by it and C is multiplied with it:
+
+    sum_i w_i l_i + |b|^2 / (2 C)  =  m (sum_i (w_i / m) l_i + |b|^2 / (2 m C))
+
+Means and deviations count every row once, since no host meets a weight.
 """
 
 from __future__ import annotations
@@ -24,7 +30,7 @@ from sklearn.linear_model import LogisticRegression
 from vfl.arbitration import Quota
 from vfl.crypto.paillier import PrivateKey, PublicKey
 from vfl.crypto.randomness import Randomness
-from vfl.estimators.classifier import JointClassifier, Labels, Matrix, Vector, require
+from vfl.estimators.classifier import JointClassifier, Labels, Matrix, Vector, require, weights
 from vfl.estimators.columns import ARBITER, GUEST, Parties
 from vfl.estimators.rehearsal import Part, hosts_of, rehearse
 from vfl.linear import logistic
@@ -96,29 +102,34 @@ class JointLogisticRegression(JointClassifier):
         self.backend = backend
         self.n_jobs = n_jobs
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit the coefficients; X of shape (n, d), y of two classes."""
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the coefficients; X of shape (n, d), y of two classes, weights from 0 on.
+
+        The weights of LogisticRegression: of any scale, which C is relative to.  A row of weight 0 is as
+        none.  Others count to 2^-20 of the mean weight, the protocol's fixed point.
+        """
         require(self.C > 0, f"C is {self.C!r}, and must be above 0")
         require(self.tol > 0, f"tol is {self.tol!r}, and must be above 0")
         require(self.max_iter >= 1, f"max_iter is {self.max_iter!r}, and must be at least 1")
         x, labels = self._training(X, y)
+        rows = Rows.of(x, labels, weights(sample_weight, x, labels), self.C)
         if self.backend == "plain":
-            pooled = _pooled(x, labels, self.C, self.max_iter)
+            pooled = _pooled(rows.x, rows, self.max_iter)
             self.coef_, self.intercept_, self.n_iter_ = pooled.coef_, pooled.intercept_, pooled.n_iter_
             self.ledger_: list[dict[str, Any]] = []
             return self
-        return self._fit_together(x, labels)
+        return self._fit_together(rows)
 
     def decision_function(self, X: ArrayLike) -> Vector:
         """Return the logit of classes_[1] for each row, shape (n,)."""
         x = self._scored(X)
         return np.asarray(x @ self.coef_[0] + self.intercept_[0])
 
-    def _fit_together(self, x: Matrix, y: Labels) -> Self:
-        scaling = Scaling.of(x, self.C)
+    def _fit_together(self, rows: Rows) -> Self:
+        x, scaling = rows.x, Scaling.of(rows)
         scaled = scaling.scaled(x)
         own = self.parties_[GUEST]
-        start = _start(x[:, own] - scaling.mean[own], y, self.C) * np.append(1.0, scaling.divisor[own])
+        start = _start(x[:, own] - scaling.mean[own], rows) * np.append(1.0, scaling.divisor[own])
         columns = {
             name: Columns(scaled[:, at], scaling.penalty[at], np.zeros(len(at)))
             for name, at in self.parties_.items()
@@ -128,7 +139,7 @@ class JointLogisticRegression(JointClassifier):
         columns[GUEST] = Columns(design, np.append(0.0, scaling.penalty[own]), start)
         rules = logistic.Rules(tolerance=self.tol, max_iter=self.max_iter)
         run = rehearse(
-            {name: _part(name, columns, y, rules) for name in self.parties_},
+            {name: _part(name, columns, rows, rules) for name in self.parties_},
             lambda private: _arbiter(private, columns, rules),
             threads=self._threads,
         )
@@ -152,6 +163,23 @@ class JointLogisticRegression(JointClassifier):
 
 
 @dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows that count: columns, labels, weights of mean 1, and the C that goes with those."""
+
+    x: Matrix
+    y: Labels
+    weight: Vector
+    strength: float
+
+    @classmethod
+    def of(cls, x: Matrix, y: Labels, weight: Vector, strength: float) -> Self:
+        """Return them; `weight` and `strength` as LogisticRegression takes them."""
+        counted = weight > 0
+        mean = float(weight[counted].mean())
+        return cls(x[counted], y[counted], weight[counted] / mean, strength * mean)
+
+
+@dataclass(frozen=True, slots=True)
 class Scaling:
     """What is taken from each column, what it is divided by, and the penalty of what that makes it."""
 
@@ -160,8 +188,9 @@ class Scaling:
     penalty: Vector
 
     @classmethod
-    def of(cls, x: Matrix, strength: float) -> Self:
+    def of(cls, rows: Rows) -> Self:
         """Return the scaling of the module's docstring; a constant column becomes 0."""
+        x, strength = rows.x, rows.strength
         varies = x.max(axis=0) > x.min(axis=0)
         mean = np.where(varies, x.mean(axis=0), x[0])
         square = np.where(varies, x.var(axis=0), 0.0) + 4 / (len(x) * strength)
@@ -173,20 +202,21 @@ class Scaling:
         return (x - self.mean) / self.divisor
 
 
-def _part(name: str, columns: dict[str, Columns], y: Labels, rules: logistic.Rules) -> Part:
+def _part(name: str, columns: dict[str, Columns], rows: Rows, rules: logistic.Rules) -> Part:
     """Return the role of one party."""
     arbiter, hosts = Peer(ARBITER), hosts_of(columns)
 
     def guest(key: PublicKey, rng: Randomness) -> Role[logistic.Fit]:
         return logistic.guest(
             columns[GUEST],
-            y,
+            rows.y,
             rules,
             key=key,
             rng=rng,
             hosts=hosts,
             arbiter=arbiter,
             report=lambda _gradient, _degree, _part: None,
+            weight=rows.weight,
         )
 
     def host(key: PublicKey, rng: Randomness) -> Role[logistic.Fit]:
@@ -211,20 +241,20 @@ def _arbiter(private: PrivateKey, columns: dict[str, Columns], rules: logistic.R
     return logistic.arbiter(private, quotas, guest=guest, hosts=hosts)
 
 
-def _pooled(x: Matrix, y: Labels, strength: float, max_iter: int) -> LogisticRegression:
-    """Return scikit-learn's fit; x is centred for it, which changes nothing but its conditioning."""
+def _pooled(x: Matrix, rows: Rows, max_iter: int) -> LogisticRegression:
+    """Return scikit-learn's fit of columns x; centring them changes nothing but the conditioning."""
     mean = x.mean(axis=0)
-    fit = LogisticRegression(C=strength, solver="newton-cholesky", tol=1e-10, max_iter=max_iter)
-    fit.fit(x - mean, y)
+    fit = LogisticRegression(C=rows.strength, solver="newton-cholesky", tol=1e-10, max_iter=max_iter)
+    fit.fit(x - mean, rows.y, sample_weight=rows.weight)
     fit.intercept_ = fit.intercept_ - fit.coef_ @ mean
     return fit
 
 
-def _start(own: Matrix, y: Labels, strength: float) -> Vector:
+def _start(own: Matrix, rows: Rows) -> Vector:
     """Return intercept and coefficients of the guest's fit on its own centred columns."""
     if not own.shape[1]:
-        return np.array([logit(y.mean())])
+        return np.array([logit(np.average(rows.y, weights=rows.weight))])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a rough start is a start
-        alone = _pooled(own, y, strength, 100)
+        alone = _pooled(own, rows, 100)
     return np.concatenate([alone.intercept_, alone.coef_[0]])
