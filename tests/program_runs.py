@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from seeded import Seeded
 
 from parties.config.data import Data
 from parties.config.features import ColumnBins
@@ -25,6 +26,7 @@ from parties.programs.training import training
 from parties.programs.trees.guest import training as grow_as_guest
 from parties.programs.trees.host import training as grow_as_host
 from parties.progress import Silent
+from vfl.crypto.randomness import Randomness
 from vfl.linear.sigmoid import sigmoid
 from vfl.table.table import Categorical, Numeric, Table
 from vfl.wire.certificates import create_identity, fingerprint, save_identity
@@ -87,10 +89,11 @@ def run_of(
     score: Path | None = None,
     bins: Wishes | None = None,
     state: Path | None = None,
+    rng: Randomness | None = None,
 ) -> Run:
     """Return a run as a party begins it; `state`: where the parties keep their earlier runs, if they do."""
     earlier = Earlier(state / name) if state else None
-    return Run.begin(agreed, party(name, score, bins), id, task, Silent(), earlier=earlier)
+    return Run.begin(agreed, party(name, score, bins), id, task, Silent(), earlier=earlier, rng=rng)
 
 
 def tables() -> tuple[Table, Table]:
@@ -154,10 +157,19 @@ def train(
     *,
     id: str = "run 1",
     state: Path | None = None,
+    seeded: bool = False,
 ) -> tuple[Any, Any, Transcript]:
-    """Return what a training leaves at both parties, and what was sent; `bins`: wishes by party."""
+    """Return what a training leaves at both parties, and what was sent; `bins`: wishes by party.
+
+    `seeded`: the same training is drawn alike whenever it is run.
+    """
     names = ("bank", "insurer", "trustee")
-    runs = {name: run_of(agreed, name, id=id, bins=bins.get(name), state=state) for name in names}
+    runs = {
+        name: run_of(
+            agreed, name, id=id, bins=bins.get(name), state=state, rng=Seeded(seed) if seeded else None
+        )
+        for seed, name in enumerate(names)
+    }
     grows = agreed.model.kind == "trees"
     roles = {
         "bank": (grow_as_guest if grows else training)(runs["bank"], bank),

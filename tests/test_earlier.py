@@ -73,6 +73,55 @@ def test_rows_in_another_order_are_the_same_and_changed_labels_are_other_rows(ea
     assert earlier.record("run 2", IDS, 1 - Y).apart(earlier.kept("run 1")) == 800
 
 
+def test_weights_that_differ_in_few_rows_are_refused_whatever_the_others_were_multiplied_by(
+    earlier: Earlier,
+) -> None:
+    drawn = np.random.default_rng(3).uniform(0.5, 2.0, 400)
+    earlier.keep(earlier.record("run 2", IDS, Y, weight=drawn))
+    few, many = 3 * drawn, 3 * drawn
+    few[:7] += 1
+    many[:RARE_ROWS] += 1
+    assert not earlier.record("run 3", IDS[::-1], Y[::-1], weight=3 * drawn[::-1]).apart(
+        earlier.kept("run 2")
+    )
+    earlier.check_rows(earlier.record("run 3", IDS, Y, weight=many), SHUT)
+    with pytest.raises(ContractError, match="differ from an earlier run's by fewer than 50") as no:
+        earlier.check_rows(earlier.record("run 3", IDS, Y, weight=few), SHUT)
+    assert "by 7 from run run 2" in no.value.hint
+    for weight in (np.where(np.arange(400) < 9, 2.0, 1.0), np.where(np.arange(400) < 9, 0.0, 1.0)):
+        assert earlier.record("run 3", IDS, Y, weight=weight).apart(earlier.kept("run 1")) == 9
+
+
+def test_rows_that_count_nothing_are_in_bins_and_so_are_compared(earlier: Earlier) -> None:
+    weight = np.where(np.arange(400) < 80, 0.0, 1.0)
+    earlier.keep(earlier.record("run 2", IDS, Y, weight=weight))
+    fewer = without(1)
+    new = earlier.record("run 3", IDS[fewer], Y[fewer], weight=weight[fewer])
+    assert new.apart(earlier.kept("run 2")) == 1
+    assert np.array_equal(new.rows, earlier.kept("run 2").rows)
+
+
+@pytest.mark.parametrize(("others", "refused"), [(0, False), (1, True), (24, True), (25, False)])
+def test_samples_of_which_few_rows_are_others_are_refused(
+    earlier: Earlier, others: int, refused: bool
+) -> None:
+    earlier.keep(earlier.record("run 2", IDS, Y, sample=100))
+    order = np.roll(np.arange(400), -others)
+    allowed = Gates(frozenset({"nearly_same_rows"}))
+    earlier.check_rows(earlier.record("run 3", IDS[order], Y[order], sample=100), allowed)
+    assert len(allowed.overridden) == refused
+
+
+@pytest.mark.parametrize("part", [slice(99), slice(101, None)])
+def test_a_run_on_nearly_the_rows_of_an_earlier_sample_or_of_the_others_is_refused(
+    earlier: Earlier, part: slice
+) -> None:
+    earlier.keep(earlier.record("run 2", IDS, Y, sample=100))
+    with pytest.raises(ContractError, match="differ from an earlier run's by fewer than 50") as no:
+        earlier.check_rows(earlier.record("run 3", IDS[part], Y[part]), SHUT)
+    assert "by 1 from run run 2" in no.value.hint
+
+
 def test_a_run_that_is_resumed_is_not_compared_with_itself(earlier: Earlier) -> None:
     earlier.check_rows(earlier.record("run 1", IDS[1:], Y[1:]), SHUT)
 

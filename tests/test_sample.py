@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -218,6 +219,34 @@ def test_sums_over_a_sample_count_as_other_columns_for_later_runs(state: Path, s
     assert sampled[0].facts["sampled"]
     counted = Earlier(state / "bank").kept("run 1").columns["insurer"]
     assert sorted(counted.values()) == [3, 3]
+
+
+ROUGH = TEXT.replace("1.0e-4", "0.1")
+
+
+@pytest.fixture(scope="module")
+def second(state: Path, sampled: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the parties keep once a second training has begun on a sample of its own."""
+    assert sampled[0].facts["sampled"]
+    both = tmp_path_factory.mktemp("both")
+    shutil.copytree(state, both, dirs_exist_ok=True)
+    assert train(agreed(ROUGH), *tables(1500), id="run 2", state=both, seeded=True)[0].facts["sampled"]
+    return both
+
+
+@pytest.mark.parametrize("whose", ["bank", "insurer"])
+def test_a_sample_that_is_nearly_an_earlier_one_to_guest_or_host_is_not_taken(
+    state: Path, second: Path, tmp_path: Path, whose: str
+) -> None:
+    """The second training once more, but that the first had its sample, with one other customer in it."""
+    shutil.copytree(state, tmp_path, dirs_exist_ok=True)
+    records = Earlier(tmp_path / whose)
+    nearly = Earlier(second / whose).kept("run 2").sampled.copy()
+    assert nearly.sum() == 150
+    nearly[[np.flatnonzero(nearly)[0], np.flatnonzero(~nearly)[0]]] ^= True
+    records.keep(replace(records.kept("run 1"), sampled=nearly))
+    ours, _, _ = train(agreed(ROUGH), *tables(1500), id="run 2", state=tmp_path, seeded=True)
+    assert ours.facts["sampled"] == 0
 
 
 @pytest.mark.parametrize(

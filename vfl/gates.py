@@ -88,7 +88,7 @@ GATES: dict[str, str] = {
     "goss": "trees are grown from the rows with the largest gradients, and hosts are told which: "
     "a row that is sampled often is likely of the rarer class",
     "nearly_same_rows": f"training rows that differ by fewer than {RARE_ROWS} from those of an earlier run, "
-    "or of a fold that both runs have sums of: "
+    "of a fold that both runs have sums of or of an earlier sample, or that count otherwise in as few: "
     "differences of sums are about few people",
 }
 """What each gate stops, in one line."""

@@ -7,6 +7,9 @@
         columns    {host: {mark: model columns}}, at the guest: what each host brought
         folds      how many folds the run had, 1 without model.cv
         fold       of each row its fold, a byte each
+        weight     of each row what it counts, 8 bytes each (float64); none where all count once
+        uncounted  digests of training rows of weight 0, as `rows`, which has none of these
+        sampled    of each row whether first gradients were of it, a byte each; none without a sample
 
 A digest is BLAKE2b of the row's id, and of its label where there is one, under a key that is derived
 from the file `key` (HKDF-SHA256, "vfl row"; the records' key is "vfl rows").  Digests say nothing
@@ -14,9 +17,12 @@ without it, never leave the party, and compare with this party's alone.  Folders
 files of mode 0600.
 
 What sums over the rows of two trainings say together is their difference, a sum over the rows by which
-they differ.  Three trainings have more differences than are asked for here: each pair is compared, and
-no other combination.  With model.cv there are sums over the rows of each fold, so that two trainings are
-compared fold by fold; of k and l folds in the gcd(k, l) that both can be joined to.
+they differ, or which count differently: the difference of one and c times the other, for any c.  Three
+trainings have more differences than are asked for here: each pair is compared, and no other combination.
+With model.cv there are sums over the rows of each fold, so that two trainings are compared fold by fold; of
+k and l folds in the gcd(k, l) that both can be joined to.  Where a fit began on a sample there are sums
+over it too: it and the rows outside of it are each compared with all that another training has sums over.
+Bins count every training row once, whatever its weight, so all rows are compared besides those that count.
 """
 
 from __future__ import annotations
@@ -26,6 +32,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from math import gcd
 from pathlib import Path
 from typing import Self
@@ -54,6 +61,10 @@ KEY = "key"
 
 Digests = NDArray[np.uint64]
 Folds = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Vector = NDArray[np.float64]
+Part = tuple[Digests, Vector]
+"""Rows, ascending, and what each counts."""
 Columns = dict[str, dict[str, int]]
 Labels = NDArray[np.int8] | NDArray[np.float64]
 """What is known of rows: a class, or an amount."""
@@ -63,7 +74,8 @@ Labels = NDArray[np.int8] | NDArray[np.float64]
 class Record:
     """One training: its rows and, at the guest, how many model columns each host brought, by their mark.
 
-    `fold`: each row's, 0 to `folds` - 1.
+    `fold`: each row's, 0 to `folds` - 1.  `weight`: what each counts, `sampled`: whether it is in the sample.
+    `uncounted`: training rows that count nothing, in bins alone.
     """
 
     run: str
@@ -71,22 +83,44 @@ class Record:
     columns: Columns
     folds: int
     fold: Folds
+    weight: Vector
+    sampled: Mask
+    uncounted: Digests
+
+    @property
+    def weighted(self) -> bool:
+        """Whether rows count differently."""
+        return bool(len(self.uncounted) or (self.weight != 1).any())
 
     def apart(self, other: Record) -> int:
-        """Return how many rows are in one of two trainings and not in the other.
+        """Return by how many rows sums of two trainings differ: of two such sums that differ by fewest.
 
-        Of folds that both have it is that of the one where fewest are, if any; 0 where all rows are the same.
+        0 where all are over the same rows.  A row whose label changed is two: one left, another came.
         """
         shared = gcd(self.folds, other.folds)
-        found = (
-            len(np.setxor1d(self._part(k, shared), other._part(k, shared), assume_unique=True))
-            for k in range(shared)
-        )
-        return min(filter(None, found), default=0)
+        parts = list(product(self._summed(), other._summed()))
+        if shared > 1:
+            parts += [(self._fold(k, shared), other._fold(k, shared)) for k in range(shared)]
+        if self.weighted or other.weighted:
+            parts.append((self._binned(), other._binned()))
+        return min(filter(None, (_apart(mine, theirs) for mine, theirs in parts)), default=0)
 
-    def _part(self, k: int, folds: int) -> Digests:
-        part: Digests = self.rows[self.fold % folds == k]
-        return part
+    def _fold(self, k: int, folds: int) -> Part:
+        return self._part(self.fold % folds == k)
+
+    def _summed(self) -> list[Part]:
+        """Return all rows that count and, of a training with a sample, both parts that it makes of them."""
+        parts = [(self.rows, self.weight)]
+        if self.sampled.any():
+            parts += [self._part(self.sampled), self._part(~self.sampled)]
+        return parts
+
+    def _binned(self) -> Part:
+        rows = np.union1d(self.rows, self.uncounted)
+        return rows, np.ones(len(rows))
+
+    def _part(self, rows: Mask) -> Part:
+        return self.rows[rows], self.weight[rows]
 
     def shares(self, other: Record) -> bool:
         """Tell whether two trainings are on the same rows: half of the smaller one's at least."""
@@ -105,8 +139,20 @@ class Earlier:
         """Return those in the party's state."""
         return cls(state_folder(party) / "rows")
 
-    def record(self, run: str, ids: Ids, label: Labels | None, folds: int = 1) -> Record:
-        """Return the record of a training on rows with these normalised ids, not kept yet."""
+    def record(
+        self,
+        run: str,
+        ids: Ids,
+        label: Labels | None,
+        folds: int = 1,
+        *,
+        weight: Vector | None = None,
+        sample: int = 0,
+    ) -> Record:
+        """Return the record of a training on rows with these normalised ids, not kept yet.
+
+        `sample`: of how many of them, from the first, there are sums besides.
+        """
         key = self._key(b"vfl row")
         labels = [b""] * len(ids) if label is None else [b"\0" + _written(value) for value in label.tolist()]
         digests = b"".join(
@@ -115,7 +161,10 @@ class Earlier:
         )
         rows, first = np.unique(np.frombuffer(digests, "<u8"), return_index=True)
         fold = folds_of(map(str, ids), folds)[first] if folds > 1 else np.zeros(len(rows), np.int64)
-        return Record(run, rows, {}, folds, fold.astype(np.uint8))
+        weight = np.ones(len(rows)) if weight is None else weight[first]
+        counts, sampled = weight > 0, first < sample
+        of = (fold.astype(np.uint8)[counts], weight[counts], sampled[counts])
+        return Record(run, rows[counts], {}, folds, *of, rows[~counts])
 
     def mark(self, ids: Ids, x: NDArray[np.float64]) -> int:
         """Return a number that the same columns on the same rows have again, and nobody else can make."""
@@ -152,7 +201,9 @@ class Earlier:
         """Put a record in its place, for good."""
         path = self.folder / new.run
         content = {"version": VERSION, "rows": new.rows.tobytes(), "columns": new.columns}
-        content |= {"folds": new.folds, "fold": new.fold.tobytes()}
+        content |= {"folds": new.folds, "fold": new.fold.tobytes(), "uncounted": new.uncounted.tobytes()}
+        content["weight"] = new.weight.tobytes() if (new.weight != 1).any() else b""
+        content["sampled"] = new.sampled.tobytes() if new.sampled.any() else b""
         nonce = secrets.token_bytes(NONCE)
         sealed = self._cipher().encrypt(nonce, msgpack.packb(content), new.run.encode())
         _write(path, nonce + sealed)
@@ -167,9 +218,12 @@ class Earlier:
             hint = "it is this party's memory of an earlier run: restore it, or move it away"
             raise ConfigError(str(path), "was changed, or belongs to another key", hint) from None
         rows, folds = np.frombuffer(content["rows"], "<u8"), content.get("folds", 1)
-        # Records from before model.cv have no folds.
+        # Records from before model.cv have no folds, and those of runs without weights or a sample none.
         fold = np.frombuffer(content.get("fold", bytes(len(rows))), np.uint8)
-        return Record(run, rows, content["columns"], folds, fold)
+        weight = np.frombuffer(content.get("weight") or np.ones(len(rows)).tobytes(), np.float64)
+        sampled = np.frombuffer(content.get("sampled") or bytes(len(rows)), np.bool_)
+        uncounted = np.frombuffer(content.get("uncounted", b""), "<u8")
+        return Record(run, rows, content["columns"], folds, fold, weight, sampled, uncounted)
 
     def _others(self, new: Record) -> Iterator[Record]:
         names = sorted(path.name for path in self.folder.iterdir()) if self.folder.exists() else []
@@ -188,6 +242,18 @@ class Earlier:
 def with_columns(record: Record, columns: Columns) -> Record:
     """Return a training's record with what each host brought."""
     return replace(record, columns=columns)
+
+
+def _apart(mine: Part, theirs: Part) -> int:
+    """Return by how many rows a sum over one part and c times that over the other differ, c being the one
+    of the fewest; of parts of which one is longer by `RARE_ROWS`, at least that many."""
+    longer = abs(len(mine[0]) - len(theirs[0]))
+    if longer >= RARE_ROWS:
+        return longer
+    _, i, j = np.intersect1d(mine[0], theirs[0], assume_unique=True, return_indices=True)
+    ratios = np.round(np.log(mine[1][i]) - np.log(theirs[1][j]), 7)
+    alike = int(np.unique(ratios, return_counts=True)[1].max(initial=0))
+    return len(mine[0]) + len(theirs[0]) - len(i) - alike
 
 
 def check_rank(gates: Gates, peer: Peer, rows: int, columns: int, where: str) -> None:

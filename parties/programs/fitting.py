@@ -215,7 +215,7 @@ async def host_fits(run: Run, common: Common, columns: Columns, keys: Keys) -> H
         lambda kept: Shape(*kept),
     )
     quota = quota_of(run, guests, keys.pair.own.public.n) if keys.pair else None
-    return HostFits(run, keys, guests, quota, await host_sample(run, columns.x, guests))
+    return HostFits(run, keys, guests, quota, await host_sample(run, common, columns.x, guests))
 
 
 def warn_unless_converged(run: Run, fit: Fit) -> None:

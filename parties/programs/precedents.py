@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parties.inspection import clean_ids
 from parties.programs.alignment import Common
-from parties.programs.earlier import Earlier, Labels, Record, check_rank, with_columns
+from parties.programs.earlier import Earlier, Record, check_rank, with_columns
 from parties.programs.limits import check_outcome_spread, check_spread
 from parties.programs.run import Run
 from vfl.arbitration import Shape
@@ -45,10 +45,10 @@ def check_hosts_shape(run: Run, common: Common, host: Peer, shape: Shape, mark: 
     _check_spread(run, common, shape.sums)
     earlier = run.earlier
     if earlier is None:
-        check_rank(run.gates, host, len(_ids_and_labels(run, common)[0]), shape.sums, host.name)
+        check_rank(run.gates, host, len(_counted_ids(run, common)), shape.sums, host.name)
         return
     kept = earlier.kept(run.id)
-    columns = {str(mark): shape.sums}
+    columns = {_under_weights(run, common, earlier, mark): shape.sums}
     if kept.folds > 1:
         columns = {f"{mark} in {kept.folds} folds": kept.folds * shape.sums}
     record = with_columns(kept, kept.columns | {host.name: columns})
@@ -56,27 +56,34 @@ def check_hosts_shape(run: Run, common: Common, host: Peer, shape: Shape, mark: 
     earlier.keep(record)
 
 
-def check_sampled(run: Run, shapes: Sequence[Shape], gates: Gates) -> None:
-    """Ask few_rows of the hosts' columns once more: sums over a sample are others than over all rows."""
+def check_sampled(run: Run, common: Common, rows: int, shapes: Sequence[Shape], gates: Gates) -> None:
+    """Ask nearly_same_rows of a sample, and few_rows of the hosts' columns once more.
+
+    Sums over it are others than over all rows.  `shapes`: of the hosts' gradients, none at a host.
+    """
     if run.earlier:
-        record = _sampled(run, run.earlier, shapes)
-        for host in run.hosts:
-            run.earlier.check_columns(record, host.name, gates)
+        record = _sampled(run, common, rows, shapes, run.earlier)
+        run.earlier.check_rows(record, gates)
+        for host, _ in _brought(run, shapes):
+            run.earlier.check_columns(record, host, gates)
 
 
-def keep_sampled(run: Run, shapes: Sequence[Shape]) -> None:
-    """Count the columns of sums over a sample towards few_rows of later runs."""
+def keep_sampled(run: Run, common: Common, rows: int, shapes: Sequence[Shape]) -> None:
+    """Keep which rows are the sample, and count the columns of sums over it towards later runs' few_rows."""
     if run.earlier:
-        run.earlier.keep(_sampled(run, run.earlier, shapes))
+        run.earlier.keep(_sampled(run, common, rows, shapes, run.earlier))
 
 
-def _sampled(run: Run, earlier: Earlier, shapes: Sequence[Shape]) -> Record:
-    kept = earlier.kept(run.id)
-    more = {
-        host.name: kept.columns[host.name] | {f"sample of {run.id}": shape.sums}
-        for host, shape in zip(run.hosts, shapes, strict=True)
-    }
-    return with_columns(kept, kept.columns | more)
+def _sampled(run: Run, common: Common, rows: int, shapes: Sequence[Shape], earlier: Earlier) -> Record:
+    columns = dict(earlier.kept(run.id).columns)
+    for host, shape in _brought(run, shapes):
+        columns[host] = columns[host] | {f"sample of {run.id}": shape.sums}
+    return with_columns(_record(run, common, earlier, rows), columns)
+
+
+def _brought(run: Run, shapes: Sequence[Shape]) -> Iterator[tuple[str, Shape]]:
+    """Return each host's name and its gradient's shape, nothing at a host."""
+    return zip((host.name for host in run.hosts), shapes, strict=True) if shapes else iter(())
 
 
 def check_guests_shape(run: Run, common: Common, guest: Peer, shape: Shape, mark: int) -> None:
@@ -108,19 +115,26 @@ def _check_bits(peer: Peer, shape: Shape, fraction: int) -> None:
 
 def mark_of(run: Run, common: Common, x: Matrix) -> int:
     """Return what the same columns on the same training rows have again, 0 where nothing is kept."""
-    return run.earlier.mark(_ids_and_labels(run, common)[0], x) if run.earlier else 0
+    return run.earlier.mark(clean_ids(run.job, common.training).ids, x) if run.earlier else 0
 
 
-def _record(run: Run, common: Common, earlier: Earlier) -> Record:
-    return earlier.record(run.id, *_ids_and_labels(run, common), run.job.cv.folds if run.job.cv else 1)
+def _under_weights(run: Run, common: Common, earlier: Earlier, mark: int) -> str:
+    """Return the mark of a host's columns: rows that count otherwise make other sums of the same columns."""
+    weight = common.training.weight
+    if weight is None:
+        return str(mark)
+    counted = weight[weight > 0, None] / weight.mean()
+    return f"{mark} weighted by {earlier.mark(_counted_ids(run, common), counted)}"
 
 
-def _ids_and_labels(run: Run, common: Common) -> tuple[Ids, Labels | None]:
-    training = common.training
-    known = training.label if training.outcome is None else training.outcome
+def _record(run: Run, common: Common, earlier: Earlier, sample: int = 0) -> Record:
+    training, folds = common.training, run.job.cv.folds if run.job.cv else 1
     ids = clean_ids(run.job, training).ids
-    if training.weight is None or known is None:
-        return ids, known
-    # A row of weight 0 is in no sum: two runs whose weights leave out other rows differ by these.
-    counted = training.weight > 0
-    return ids[counted], known[counted]
+    known = training.label if training.outcome is None else training.outcome
+    return earlier.record(run.id, ids, known, folds, weight=training.weight, sample=sample)
+
+
+def _counted_ids(run: Run, common: Common) -> Ids:
+    """Return the ids of the training rows that count: one of weight 0 is in no sum of a fit."""
+    ids, weight = clean_ids(run.job, common.training).ids, common.training.weight
+    return ids if weight is None else ids[weight > 0]

@@ -32,11 +32,11 @@ async def guest_sample(run: Run, common: Common, x: Matrix, shapes: Sequence[Sha
     own = rows if passes else 0
     agreed: int = await run.step("sample", lambda: sample.guest(own, hosts=run.hosts), as_it_is, as_it_is)
     if agreed:
-        keep_sampled(run, shapes)
+        keep_sampled(run, common, agreed, shapes)
     return agreed
 
 
-async def host_sample(run: Run, x: Matrix, guests: Shape) -> int:
+async def host_sample(run: Run, common: Common, x: Matrix, guests: Shape) -> int:
     """Return of how many rows the first gradients are; x: the host's training rows, `guests`: the guest's."""
     if not (rows := _wanted(run, len(x))):
         return 0
@@ -45,9 +45,12 @@ async def host_sample(run: Run, x: Matrix, guests: Shape) -> int:
         for part in (slice(rows), slice(rows, None)):
             check_rank(gates, run.guest, len(x[part]), guests.sums - 1, run.guest.name)
             check_shared_values(gates, x[part])
+        check_sampled(run, common, rows, (), gates)
 
     own = rows if _passes(check) else 0
     agreed: int = await run.step("sample", lambda: sample.host(own, guest=run.guest), as_it_is, as_it_is)
+    if agreed:
+        keep_sampled(run, common, agreed, ())
     return agreed
 
 
@@ -71,7 +74,7 @@ def _check_guests(
         check_shared_values(gates, x[part])
         for shape in shapes:
             check_spread(gates, training.counted, shape.sums)
-    check_sampled(run, shapes, gates)
+    check_sampled(run, common, rows, shapes, gates)
 
 
 def _passes(check: Callable[[Gates], None]) -> bool:

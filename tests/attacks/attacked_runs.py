@@ -109,10 +109,11 @@ def fit(
     rngs: tuple[Randomness, Randomness] | None = None,
     host_penalty: float = 1.0,
     told: int | None = None,
+    weight: Vector | None = None,
 ) -> Fitted:
     """Fit the joint regression; the guest begins at `start`, else where the portfolio says.
 
-    `told`: bits of each number of a gradient that its party learns.
+    `told`: bits of each number of a gradient that its party learns.  `weight`: of each row, of mean 1.
     """
     own = np.column_stack([np.ones(len(people.y)), people.own])
     width = people.theirs.shape[1]
@@ -129,6 +130,7 @@ def fit(
             hosts=(HOST,),
             arbiter=ARBITER,
             report=lambda *_: None,
+            weight=weight,
         ),
         "host": logistic.host(host, rules, key=host_key, rng=theirs, guest=GUEST, arbiter=ARBITER),
         "arbiter": logistic.arbiter(
