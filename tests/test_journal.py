@@ -12,9 +12,12 @@ import pytest
 
 from vfl.errors import ConfigError, PausedError
 from vfl.wire.journal import Journal
+from vfl.wire.parcels import LARGE
 
 SECRET = b"the party's private key"
 ABOUT = {"run": "r1", "state": "running"}
+LONG = bytes(LARGE)
+"""A message that is a file of its own."""
 
 
 def new(folder: Path) -> Journal:
@@ -26,6 +29,11 @@ def again(journal: Journal, secret: bytes = SECRET) -> Journal:
     """Return the journal as it is found after its process was killed: nothing is closed."""
     journal.settle()
     return Journal.open(journal.path, secret, os.urandom)
+
+
+def parcels_of(journal: Journal) -> list[str]:
+    """Return the messages that are files of their own."""
+    return sorted(path.stem for path in journal.path.parent.glob("*.parcel"))
 
 
 def test_a_party_that_died_while_it_made_a_journal_makes_it_again(tmp_path: Path) -> None:
@@ -197,14 +205,16 @@ def test_a_blob_that_was_moved_or_changed_is_refused(tmp_path: Path) -> None:
 
 def test_a_finished_run_leaves_what_it_was_and_nothing_else(tmp_path: Path) -> None:
     journal = new(tmp_path)
-    journal.keep("host", bytes(1 << 20))
+    journal.keep("host", bytes(LARGE // 2))
+    journal.keep("host", LONG)
     journal.checkpoint("step", {})
     journal.note(state="done")
     journal.finish()
     found = again(journal)
     assert found.about == {"run": "r1", "state": "done"}
     assert found.state("step") is None
-    assert journal.path.stat().st_size < 1 << 18
+    assert journal.path.stat().st_size < LARGE // 2
+    assert parcels_of(journal) == []
 
 
 def test_a_disk_that_takes_nothing_pauses_the_run(tmp_path: Path) -> None:
@@ -213,7 +223,7 @@ def test_a_disk_that_takes_nothing_pauses_the_run(tmp_path: Path) -> None:
     with pytest.raises(
         PausedError, match=r"journal\.db: cannot be written: database or disk is full"
     ) as full:
-        journal.keep("host", bytes(1 << 20))
+        journal.keep("host", bytes(LARGE // 2))
         journal.settle()
     assert full.value.exit_code == 7
     assert "vfl resume" in full.value.hint
@@ -225,7 +235,7 @@ def test_after_a_failure_nothing_is_written_and_nothing_follows(tmp_path: Path) 
     told: list[Exception] = []
     followed: list[str] = []
     journal.on_failure(told.append)
-    journal.keep("host", bytes(1 << 20), lambda: followed.append("too large"))
+    journal.keep("host", bytes(LARGE // 2), lambda: followed.append("too large"))
     with pytest.raises(PausedError):
         journal.settle()
     with pytest.raises(PausedError):

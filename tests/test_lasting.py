@@ -19,10 +19,13 @@ from vfl.wire.journal import Journal
 from vfl.wire.lasting import Lasting
 from vfl.wire.message import Message
 from vfl.wire.network import Hello, Link, Listener, Session, dial
+from vfl.wire.parcels import LARGE
 
 ROUNDS = 3
 NAMES = ("guest", "host", "arbiter")
 GUEST, HOST, ARBITER = (Peer(name) for name in NAMES)
+LONG = "x" * LARGE
+"""What makes a message one that is kept as a file of its own; answers repeat it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ async def guest(journal: Journal) -> str:
     for k in range(state["k"], ROUNDS):
         mask = journal.draw(lambda: os.urandom(4)).hex()
         await HOST.send(Drawn(mask))
-        await HOST.send(Drawn(f"round {k}"))
+        await HOST.send(Drawn(f"round {k} {LONG}"))
         answer = (await HOST.receive(Drawn)).text
         assert answer.startswith(f"{mask} round {k} "), "the answer is to another question"
         await ARBITER.send(Drawn(answer))

@@ -1,6 +1,6 @@
 """The trainings of a party on its disk: each in a folder of its own, from which it can go on.
 
-    OUT/state/RUN/journal.db     see `vfl.wire.journal`
+    OUT/state/RUN/journal.db     see `vfl.wire.journal`; beside it large messages, as `PEER.NUMBER.parcel`
     OUT/state/RUN/lock           held by the process that takes part in the run
 
 A run that is done or has failed keeps what it was, and nothing else.

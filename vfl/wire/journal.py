@@ -4,7 +4,8 @@ One SQLite file (write-ahead log, synchronous) with four tables, all blobs seale
 it beside the work of the role (see `writer`):
 
     about(key, value)                 who, which run, since when, and how far it is
-    sent(peer, number, message)       what was sent and may be asked for again
+    sent(peer, number, message)       what was sent and may be asked for again; of a large message
+                                      only that it was: it is a file of its own (see `parcels`)
     draws(number, bytes)              randomness drawn since the last checkpoint
     steps(name, state)                the result of each step, and the last checkpoint's counts
 
@@ -14,7 +15,8 @@ Laws:
     in order                 nothing is on disk before what the role did earlier
     never made twice         a role run again from its checkpoint draws the same numbers, and what
                              it had sent is sent again byte for byte
-    kept until not needed    a message is dropped once its receiver has a checkpoint behind it
+    kept until not needed    a message is dropped once its receiver has a checkpoint behind it, a large
+                             one before the next large one is stored, others with our next checkpoint
 
 Blobs are sealed by AES-256-GCM under a key that is derived from the party's private key, and
 bound to their place: a file without that key says when a run took place and how large it was.
@@ -41,6 +43,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from vfl.errors import ConfigError, PausedError
 from vfl.steps import State
 from vfl.wire.ledger import Ledger
+from vfl.wire.parcels import LARGE, Parcels
 from vfl.wire.writer import Write, Writer
 
 Random = Callable[[int], bytes]
@@ -77,9 +80,10 @@ class Journal:
         self.on_checkpoint: Callable[[dict[str, int]], None] = lambda taken: None
         """Told once a checkpoint is on disk, in the thread that writes, what had been taken by then."""
         self.needless: Callable[[], dict[str, int]] = dict
-        """How many messages each peer will not ask for again; the next checkpoint forgets them."""
+        """How many messages each peer will not ask for again: they are dropped."""
         self._remembered: dict[str, Callable[[], State]] = {}
         self._base = base
+        self._parcels = Parcels(path.parent)
         self._cipher = AESGCM(HKDF(SHA256(), 32, None, b"vfl journal").derive(secret))
         self._random = random
         self._drawn = 0
@@ -180,19 +184,28 @@ class Journal:
     def _store(self, peer: str, number: int, message: bytes, fresh: list[tuple[int, bytes]]) -> None:
         rows = [(n, self._sealed("draws", str(n), drawn)) for n, drawn in fresh]
         self._base.executemany("INSERT INTO draws VALUES (?, ?)", rows)
-        sealed = self._sealed("sent", f"{peer}/{number}", message)
+        sealed: bytes | None = self._sealed("sent", f"{peer}/{number}", message)
+        if sealed is not None and len(sealed) >= LARGE:
+            self._parcels.drop(self.needless())
+            self._parcels.write(peer, number, sealed)
+            sealed = None
+        # The row of a parcel stays until a checkpoint of ours: it says that the message was made.
         self._base.execute("INSERT INTO sent VALUES (?, ?, ?)", (peer, number, sealed))
 
     def stored(self, peer: str, number: int) -> Iterator[bytes]:
         """Yield the messages to a peer from this number on."""
         self.settle()
         for k in range(number, self._ends.get(peer, 0)):
-            row = self._base.execute(
-                "SELECT message FROM sent WHERE peer = ? AND number = ?", (peer, k)
-            ).fetchone()
-            if row is None:
+            sealed = self._kept(peer, k)
+            if sealed is None:
                 raise ConfigError(str(self.path), f"{peer} asks for what it said it had", "start a new run")
-            yield self._opened("sent", f"{peer}/{k}", row[0])
+            yield self._opened("sent", f"{peer}/{k}", sealed)
+
+    def _kept(self, peer: str, number: int) -> bytes | None:
+        which = "SELECT message FROM sent WHERE peer = ? AND number = ?"
+        row = self._base.execute(which, (peer, number)).fetchone()
+        sealed: bytes | None = row and row[0]
+        return self._parcels.read(peer, number) if row and sealed is None else sealed
 
     def took(self, peer: str) -> None:
         """Count a message that the role has taken from a peer."""
@@ -227,8 +240,9 @@ class Journal:
         rows = [(key, self._sealed("steps", key, packed)) for key, packed in states.items()]
         self._base.executemany("INSERT OR REPLACE INTO steps VALUES (?, ?)", rows)
         self._base.execute("DELETE FROM draws")
-        needless = self.needless().items()
-        self._base.executemany("DELETE FROM sent WHERE peer = ? AND number < ?", needless)
+        needless = self.needless()
+        self._base.executemany("DELETE FROM sent WHERE peer = ? AND number < ?", needless.items())
+        self._parcels.drop(needless)
 
     def remember(self, name: str, state: Callable[[], State]) -> State | None:
         """Keep this, too, with every checkpoint; return what was kept of it before."""
@@ -247,6 +261,7 @@ class Journal:
             self._write(partial(self._base.execute, f"DELETE FROM {table}"))
         self.settle()
         with _writing(self.path):
+            self._parcels.clear()
             self._base.execute("VACUUM")
 
     def close(self) -> None:
@@ -275,7 +290,7 @@ class Journal:
     def _opened(self, table: str, place: str, sealed: bytes) -> bytes:
         try:
             return self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], f"{table}/{place}".encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # the latter of a file that was emptied
             what = "was changed, or belongs to another key of this party"
             raise ConfigError(str(self.path), what, "use the key that the run began with") from None
 
@@ -296,6 +311,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     base.execute("PRAGMA journal_mode = WAL")
     base.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
     base.execute("PRAGMA synchronous = FULL")
+    base.execute("PRAGMA secure_delete = ON")  # masks among the draws, however the library was built
     return base
 
 
