@@ -13,6 +13,7 @@ from parties.cli.voice import Format, FormatOption, results, say
 
 if TYPE_CHECKING:
     from parties.config.job import Job
+    from parties.config.party import Party
 
 
 def add_to(application: typer.Typer) -> None:
@@ -39,8 +40,8 @@ def check(
 ) -> None:
     """Check files, tables and keys before meeting peers.
 
-    Then times this machine for a second or two and foretells seconds, gigabytes and
-    ciphertexts of a training, partners' columns assumed to be as many as the own.
+    Then times this machine for a second or two and foretells seconds, gigabytes,
+    ciphertexts and disk of a training, partners' columns assumed to be as many as the own.
     """
     from parties.config.job import Job
     from parties.config.party import Party
@@ -61,6 +62,8 @@ def check(
         "parties": found,
         "cost": _cost(agreed, found, rows, shared=shared) if estimates else None,
     }
+    if values["cost"]:
+        values["cost"]["disk"] = _disk(values["cost"]["journal"], own, agreed)
     results(values, form, _lines)
     if len(paths) == 1 and len(values["pinned"]) == len(agreed.parties):
         say(f"next: vfl approve {job} --party {paths[0]}")
@@ -94,6 +97,20 @@ def _cost(job: Job, found: list[dict[str, Any]], rows: int | None, *, shared: bo
     return cost(shape, rates).as_json() | {"machine": f"{named}, without the cluster" if shared else named}
 
 
+def _disk(journal: dict[str, float], own: list[Party], agreed: Job) -> dict[str, dict[str, Any]]:
+    """Return the disk that each party's journal takes at most at once, and what its folder has."""
+    from parties.doctor.files import room_in
+
+    return {
+        party.party: {
+            "folder": str(party.out),
+            "bytes": journal[agreed.parties[party.party].role],
+            "free": room_in(party.out),
+        }
+        for party in own
+    }
+
+
 def _cost_lines(found: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield f"what a training on {found['rows']:,} common customers takes, by {found['machine']}"
@@ -108,6 +125,10 @@ def _cost_lines(found: dict[str, Any]) -> Iterator[str]:
         least, most = guess["between"]
         yield f"  {guess['gradients']} gradients of {guess['degrees']} degrees are a guess. Of ten such fits"
         yield f"  nine took {least:g} to {most:g} times as many: {here}, or {apart}"
+    for name, disk in found["disk"].items():
+        yield f"  disk of {name}: {disk['bytes'] / 1e9:.2f} GB at once, {disk['free'] / 1e9:.2f} GB are free"
+        if disk["bytes"] > disk["free"]:
+            yield f"    make room in {disk['folder']}, or the training pauses"
 
 
 def _amounts(part: dict[str, Any]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from parties.config.generalised import GeneralisedRules
 from parties.config.job import Job
 from parties.config.models import LogisticRules, TreeRules
 from parties.cost.descent import EVEN_RATE, USUAL_RATE, USUAL_STRENGTH, Outlook
+from parties.cost.disk import kept
 from parties.cost.phase import Link, Phase
 from parties.cost.phases import OF_GRADIENTS, phases
 from parties.cost.shape import Columns, CrossValidation, Forest, Regression, Shape
@@ -75,6 +76,7 @@ class Cost:
             "bytes": self.sent,
             "ciphertexts": self.ciphertexts,
             "round_trips": self.trips,
+            "journal": kept(self.shape).with_log(),
             "guess": self._guess(),
             "phases": {
                 phase.name: {

@@ -309,7 +309,7 @@ def _own_gradient(shape: Shape, columns: Columns, opened: int) -> Work:
 
 def trees(shape: Shape, model: Forest) -> Phase:
     """Return the work of all trees."""
-    opened = [_opened(shape, columns, model) for columns in shape.hosts]
+    opened = [opened_of(shape, columns, model) for columns in shape.hosts]
     # Where hosts see no rows all of them are encrypted, and summed, for every level.
     n = shape.rows * model.depth if model.hides_rows else model.share * shape.rows
     arbiter = NOTHING if model.guest_decrypts else _opening(sum(opened), model.depth)
@@ -339,7 +339,7 @@ def _growing(shape: Shape, columns: Columns, model: Forest, n: float, opened: in
     return sums + hidden + Work(byte=n * shape.ciphertext, turn=3 * model.depth)
 
 
-def _opened(shape: Shape, columns: Columns, model: Forest) -> int:
+def opened_of(shape: Shape, columns: Columns, model: Forest) -> int:
     """Return the plaintexts of a host's histograms in a tree, level by level: 1, 1, 2, 4, ... nodes."""
     return sum(shape.histograms(columns, max(1, 1 << level >> 1)) for level in range(model.depth))
 

@@ -80,12 +80,21 @@ def _key(party: Party) -> Finding:
     return fine("key", f"{path} is its owner's alone")
 
 
+def room_in(folder: Path) -> int:
+    """Return the bytes that are free in a folder, or in the one that it will be made in."""
+    return shutil.disk_usage(_there(folder)).free
+
+
+def _there(folder: Path) -> Path:
+    return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+
+
 def _folder(subject: str, folder: Path) -> Finding:
     """Say whether a folder, or the one that it will be made in, can be written to and has room."""
-    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    there = _there(folder)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return failed(subject, ConfigError(str(folder), "cannot be written", f"see `{subject}`"))
-    free = shutil.disk_usage(there).free
+    free = room_in(folder)
     seen = f"{folder}: {free / 1e9:.1f} GB are free"
     if free < NO_DISK:
         return failed(subject, ConfigError(str(folder), f"{free / 1e6:.0f} MB are free", "make room"))

@@ -1,0 +1,91 @@
+"""A journal takes the disk that was foretold: what is sent between two checkpoints."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from program_runs import BANK, INSURER, job, train
+from test_cli import SESSIONS, vfl
+from test_cost import GATES, REGRESSION, TREES
+
+from parties.cost.disk import LOG, kept
+from parties.cost.estimate import shape_of
+from parties.cost.shape import Columns, CrossValidation, Forest, Regression
+from parties.inspection import described
+from vfl.linear.logistic import Verdict
+from vfl.trees.boosting import TREE, Next
+from vfl.wire.codec import encode
+from vfl.wire.memory import Transcript
+
+ROW = 512
+"""Bytes of a ciphertext."""
+
+
+def most_between_checkpoints(told: Transcript, party: str) -> int:
+    """Return the bytes that a party sent within the phase, gradient or tree in which it sent most."""
+    sent, turn = Counter[tuple[str, int]](), 0
+    for one in told.views[party]:
+        turn += isinstance(one.message, Verdict) or one.message == Next(TREE)
+        if one.sender == party:
+            sent[type(one.message).__module__, turn] += len(encode(one.message))
+    return max(sent.values())
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        "features: {bins: 3}\nmodel: {tolerance: 0.05}",
+        "model: {kind: trees, n_estimators: 3, max_depth: 3, first_tree: all, max_bin: 8}",
+        "model: {kind: trees, n_estimators: 3, max_depth: 3, first_tree: all, max_bin: 8, node_rows: hidden}",
+    ],
+    ids=["regression", "trees", "hidden"],
+)
+def test_the_disk_foretold_is_what_a_run_sends_between_two_checkpoints(sections: str) -> None:
+    agreed = job(sections, GATES)
+    bank, _, told = train(agreed, BANK, INSURER)
+    tables = {"bank": described(agreed, BANK), "insurer": described(agreed, INSURER)}
+    found = [{"party": name, "train": table} for name, table in tables.items()]
+    shape = shape_of(agreed, found, bank.facts["rows"]["train"])
+    assert shape is not None
+    if isinstance(shape.model, Regression):
+        shape = replace(shape, model=replace(shape.model, degrees=tuple(bank.facts["degrees"])))
+    foretold = kept(shape)
+    assert foretold.guest == pytest.approx(most_between_checkpoints(told, "bank"), rel=0.1)
+    assert foretold.host == pytest.approx(most_between_checkpoints(told, "insurer"), rel=0.2)
+
+
+def test_a_regression_keeps_a_gradient_of_the_largest_degree() -> None:
+    n = REGRESSION.rows * ROW
+    assert (kept(REGRESSION).guest, kept(REGRESSION).host) == (n, 6 * n)
+    sampled = replace(REGRESSION, model=Regression((50, 2, 4), sampled=1))
+    assert kept(sampled).host == 50 * n / 10
+    three = replace(REGRESSION, hosts=(Columns(4, 8),) * 3)
+    assert kept(three).guest == 3 * n + 2 * 6 * n
+    errors = replace(REGRESSION, model=Regression((2,), standard_errors=True))
+    assert (kept(errors).guest, kept(errors).host) == (6 * n, 10 * n)
+    folds = replace(REGRESSION, model=Regression((2,), cv=CrossValidation(4, (8,), (40,))))
+    assert kept(folds).host == 10 * n
+
+
+def test_trees_keep_one_tree() -> None:
+    n = TREES.rows * ROW
+    assert n < kept(TREES).guest < 1.2 * n
+    hidden = replace(TREES, model=Forest(10, 4, hides_rows=True, guest_decrypts=True))
+    assert kept(hidden).guest == 4 * n
+    assert kept(TREES).with_log()["arbiter"] == LOG
+
+
+def test_a_check_says_whether_there_is_room(tmp_path: Path) -> None:
+    shutil.copytree(SESSIONS / "files", tmp_path / "files")
+    done = vfl(["check", "job.yaml", "--rows", "1000", "--format", "json"], tmp_path / "files")
+    disk = json.loads(done.stdout)["cost"]["disk"]
+    assert all(0 < one["bytes"] < one["free"] for one in disk.values())
+    few = vfl(["check", "job.yaml", "--party", "bank.yaml", "--rows", "1000"], tmp_path / "files").stdout
+    assert "  disk of bank: 0.0" in few and "make room" not in few
+    many = vfl(["check", "job.yaml", "--party", "bank.yaml", "--rows", "100000000000"], tmp_path / "files")
+    assert "    make room in " in many.stdout and ", or the training pauses" in many.stdout
