@@ -12,7 +12,7 @@ from program_runs import BANK, INSURER, job, train
 from test_cli import SESSIONS, vfl
 
 from parties.cost.descent import Outlook
-from parties.cost.estimate import cost, shape_of
+from parties.cost.estimate import cost, model_of, shape_of
 from parties.cost.phase import Link
 from parties.cost.phases import phases
 from parties.cost.probe import probe
@@ -171,6 +171,17 @@ def test_a_guess_says_between_which_seconds_a_training_is() -> None:
     assert cost(TREES, SECOND).as_json()["guess"] is None
 
 
+def test_what_columns_that_leave_may_cost_is_foretold_up_to_the_gradients_that_fits_share() -> None:
+    drops = "features: {bins: 3, selection: {sign: drop}}\nmodel: {max_iter: 60}"
+    outlook = Outlook(23, 10, 1)
+    once, often = (model_of(job(more, [*GATES, "many_iterations"]), outlook, 900) for more in ("", drops))
+    assert isinstance(once, Regression) and isinstance(often, Regression)
+    assert once.reach == outlook.spread
+    assert often.reach == (outlook.spread[0], 60 / len(often.degrees))
+    told = cost(replace(REGRESSION, model=often), SECOND).as_json()["guess"]
+    assert (told["shared"], told["between"]) == (60, often.reach)
+
+
 def test_every_operation_is_measured() -> None:
     rates = probe(Gmp(), Sodium(), 2048, 320, 1)
     assert all(0 < getattr(rates, name) < 10 for name in OPERATIONS)
@@ -188,5 +199,10 @@ def test_a_check_tells_what_a_training_takes(tmp_path: Path) -> None:
     assert least < found["seconds_apart"] < most
     text = vfl(["check", "job.yaml", "--party", "bank.yaml", "--rows", "100000000"], tmp_path).stdout
     assert "what a training on 100,000,000 common customers takes, by " in text
-    assert "degrees are a guess." in text
-    assert max(map(len, text[text.index("what a training") :].splitlines())) <= 80
+    assert "degrees are a guess. Of ten such fits" in text
+    drops = f"{(tmp_path / 'job.yaml').read_text(encoding='utf-8')}features: {{selection: {{sign: drop}}}}\n"
+    (tmp_path / "job.yaml").write_text(drops, encoding="utf-8")
+    more = vfl(["check", "job.yaml", "--party", "bank.yaml", "--rows", "100000000"], tmp_path).stdout
+    assert "column that leaves leads to another, 40 gradients in all at most:" in more
+    for told in (text, more):
+        assert max(map(len, told[told.index("what a training") :].splitlines())) <= 80

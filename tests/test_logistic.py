@@ -88,6 +88,47 @@ def test_rows_count_together_what_they_count_pooled(hosts: int) -> None:
     np.testing.assert_allclose(joint, [*pooled.intercept_, *pooled.coef_[0]], atol=1e-4)
 
 
+def test_a_fit_of_which_signs_alone_count_ends_once_none_is_in_doubt() -> None:
+    hosts = 5
+    x = np.random.default_rng(7).normal(scale=0.4, size=(len(Y), hosts + 1)).round(1)
+    pooled = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12).fit(x, Y).coef_[0]
+    gradients = []
+    for rough in (0.0, 0.1):
+        rules = logistic.Rules(1e-6, 30, rough=rough)
+        fits = run_in_memory(several_logistic_roles(hosts, rules=rules)).results
+        joint = np.concatenate(
+            [fits[n].coefficients for n in ("guest", *(f"host{k + 1}" for k in range(hosts)))]
+        )
+        assert fits["guest"].converged
+        np.testing.assert_array_equal(np.sign(joint[1:]), np.sign(pooled))
+        np.testing.assert_allclose(joint[1:], pooled, rtol=logistic.SURE, atol=1e-6)
+        gradients.append(fits["guest"].gradients)
+    assert gradients[1] < gradients[0] / 2
+    assert np.abs(pooled).min() < 0.02  # a step of 0.1 would leave its sign open
+
+
+@pytest.mark.parametrize(
+    ("rough", "w", "change", "met"),
+    [
+        (0.0, 1.0, 1e-3, True),
+        (0.0, 1.0, 1.1e-3, False),
+        (0.05, 0.3, 0.03, True),  # a tenth of its size
+        (0.05, -0.3, -0.031, False),
+        (0.05, 9.0, 0.05, True),
+        (0.05, 9.0, 0.051, False),
+        (0.05, 1e-4, 1e-3, True),  # as good as 0: the tolerance
+        (0.05, 1e-4, 1.1e-3, False),
+    ],
+)
+def test_a_step_is_the_last_by_the_tolerance_or_by_a_part_of_what_it_moves(
+    rough: float, w: float, change: float, met: bool
+) -> None:
+    rules = logistic.Rules(1e-3, 9, rough=rough)
+    assert rules.are_met(np.array([0.0, change]), np.array([1.0, w]), np.ones(2)) is met
+    intercept = rules.are_met(np.array([rough, 0.0]), np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    assert intercept  # of which no sign is asked
+
+
 def test_weights_leave_the_guest_in_sums_alone() -> None:
     rules = logistic.Rules(1e-12, 3)
     weight = np.random.default_rng(4).permutation(np.repeat([0.5, 1.5], len(Y) // 2))

@@ -123,8 +123,14 @@ def _cost_lines(found: dict[str, Any]) -> Iterator[str]:
             " to ".join(map(_duration, guess[f"seconds_{how}"])) for how in ("on_this_machine", "apart")
         )
         least, most = guess["between"]
-        yield f"  {guess['gradients']} gradients of {guess['degrees']} degrees are a guess. Of ten such fits"
-        yield f"  nine took {least:g} to {most:g} times as many: {here}, or {apart}"
+        guessed = f"  {guess['gradients']} gradients of {guess['degrees']} degrees are a guess"
+        if guess["shared"]:
+            yield f"{guessed} of the first fit. Each"
+            yield f"  column that leaves leads to another, {guess['shared']} gradients in all at most:"
+            yield f"  {here}, or {apart}"
+        else:
+            yield f"{guessed}. Of ten such fits"
+            yield f"  nine took {least:g} to {most:g} times as many: {here}, or {apart}"
     for name, disk in found["disk"].items():
         yield f"  disk of {name}: {disk['bytes'] / 1e9:.2f} GB at once, {disk['free'] / 1e9:.2f} GB are free"
         if disk["bytes"] > disk["free"]:

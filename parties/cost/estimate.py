@@ -63,7 +63,7 @@ class Cost:
         """Return the seconds of all phases with fewer and with more gradients than were guessed."""
         guessed = sum(seconds(phase) for phase in self.phases if phase.name in OF_GRADIENTS)
         known = sum(map(seconds, self.phases)) - guessed
-        least, most = self.shape.model.spread if isinstance(self.shape.model, Regression) else (1.0, 1.0)
+        least, most = self.shape.model.reach if isinstance(self.shape.model, Regression) else (1.0, 1.0)
         return known + least * guessed, known + most * guessed
 
     def as_json(self) -> dict[str, Any]:
@@ -98,7 +98,8 @@ class Cost:
             "gradients": len(model.degrees),
             "of_a_sample": model.sampled,
             "degrees": sum(model.degrees),
-            "between": model.spread,
+            "between": model.reach,
+            "shared": model.shared,
             "seconds_on_this_machine": self.between(lambda phase: phase.together(self.rates)),
             "seconds_apart": self.between(lambda phase: phase.apart(self.rates, self.link)),
         }
@@ -130,6 +131,7 @@ def model_of(job: Job, outlook: Outlook, rows: int) -> Regression | Forest:
         _cross_validation(job.model, outlook),
         sampled,
         outlook.spread,
+        job.model.max_iter if job.features.selection.drops else 0,
     )
 
 

@@ -47,7 +47,8 @@ class Regression:
 
     `crossed`: there is no arbiter, and guest and host decrypt for each other.  `sampled`: how many gradients,
     the first ones, are of a sample of the rows.  `spread`: the least and the most that the degrees may be, in
-    parts of those here, where they are a guess.
+    parts of those here, where they are a guess.  `shared`: the most gradients of all fits together where
+    columns leave between them, 0 where there is one fit; those here are the first's.
     """
 
     degrees: tuple[int, ...]
@@ -58,6 +59,13 @@ class Regression:
     cv: CrossValidation | None = None
     sampled: int = 0
     spread: tuple[float, float] = (1.0, 1.0)
+    shared: int = 0
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The least and the most that the degrees of all fits may be, in parts of the first's."""
+        least, most = self.spread
+        return least, max(most, self.shared / len(self.degrees))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The joint fit of a regression: once, or again and again while columns of the wrong sign leave it.
 
 Every fit after the first goes on from where the one before it stood, without the column that left.  Until
-no coefficient is below 0 fits are rough; then one to the tolerance follows, whose signs count again.
+no coefficient is below 0 a fit ends once no sign is in doubt (see `vfl.linear.logistic.Rules`); then one to
+the tolerance follows, whose signs count again.
 All of them together take no more gradients than model.max_iter.
 """
 
@@ -24,9 +25,12 @@ from vfl.linear.logistic import Fit, Rules
 from vfl.linear.signs import Leaver, Leaves
 from vfl.linear.whitening import STEEPEST_SIGMOID
 
-ROUGH = 100.0
-"""Times the tolerance at which a fit ends that only tells signs.  On default_credit, where six columns
-leave, all fits take 39 or 40 gradients for 63, and the same columns leave."""
+ROUGH = 1000.0
+"""Times the tolerance by which a step may at most change a coefficient whose sign alone counts.
+
+On default_credit, where six columns leave, all fits take 31 gradients for the 64 of fits to the tolerance.
+Of 60 bootstraps of 4,000 rows of it, of 100 of german and of 25 of breast, whose columns were dealt to the
+parties at random, all lost the same columns as the pooled table."""
 
 MOST_ROUGH = 0.1
 
@@ -164,9 +168,9 @@ async def host_fitted(
 def _rules(run: Run, degrees: list[int], rough: bool, sample: int) -> Rules:
     """Return the rules of the next fit: all share the gradients that were agreed, the first has a sample."""
     rules = run.fit_rules
-    tolerance = min(ROUGH * rules.tolerance, MOST_ROUGH) if rough else rules.tolerance
+    most = min(ROUGH * rules.tolerance, MOST_ROUGH) if rough else 0.0
     left = rules.max_iter - len(degrees)
-    return replace(rules, tolerance=tolerance, max_iter=left, sample=0 if degrees else sample)
+    return replace(rules, rough=most, max_iter=left, sample=0 if degrees else sample)
 
 
 async def _leaver(

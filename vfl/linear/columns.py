@@ -140,11 +140,11 @@ class Columns:
         total: list[int] = (np.array(shares, object) @ encoded).tolist()
         return total
 
-    def move(self, coefficients: Vector) -> float:
-        """Take the step sum_i c_i g_i; return the largest change of a coefficient."""
+    def move(self, coefficients: Vector) -> Vector:
+        """Take the step sum_i c_i g_i; return the change of each coefficient."""
         step = whitening.from_white(self._lower, coefficients @ np.array(self._gradients))
         self.w = self.w + step
-        return float(np.abs(step).max())
+        return step
 
     def _encrypted_sums(self, r: Encrypted, key: PublicKey) -> Unrandomised:
         """E(sum_i x_ij r_i) for each column j: by value where values are few, else by buckets."""

@@ -31,9 +31,9 @@
 
 The parties form E(r_i) as `residuals` says; each sums x_ij r_i over its own columns under encryption
 and learns its own gradient through the arbiter.  Steps are combinations of gradients (see `bfgs`).
-A party is content when its step moves no coefficient by more than the tolerance.  The first gradients of many
-rows may be of a sample of them (see `sample`).  (DESIGN 6; the
-guest hands out step coefficients instead of summed inner products, so hosts learn less.)
+A party is content when its step moves no coefficient by more than the tolerance (see `Rules`).  The first
+gradients of many rows may be of a sample of them (see `sample`).  (DESIGN 6; the guest hands out step
+coefficients instead of summed inner products, so hosts learn less.)
 
 Each party tells the arbiter itself whether it will ask again.  Else a guest that tells the arbiter that it
 is over, and a host that it is not, leaves the host to wait for an arbiter that did as it was told.
@@ -80,6 +80,10 @@ LOOSER = 10.0
 At the default tolerance losses are then off by 3e-6 of themselves on default_credit, by 1e-5 on german."""
 
 
+SURE = 0.1
+"""Part of a coefficient that a step may still move it by where its sign is sure."""
+
+
 @dataclass(frozen=True, slots=True)
 class GradientProducts(Message):
     """<g_k, g_i> of the host's whitened gradients.  Reveals: norms and angles of gradients."""
@@ -100,7 +104,7 @@ class Step(Message):
 
 @dataclass(frozen=True, slots=True)
 class Content(Message):
-    """Whether the step moved no coefficient by more than the tolerance.  Reveals: whether one moved."""
+    """Whether the step moved no coefficient by more than the rules allow.  Reveals: whether one moved."""
 
     content: bool
 
@@ -116,13 +120,24 @@ class Verdict(Message):
 class Rules:
     """What the parties agreed on: the change of a coefficient that is small enough, and the limits.
 
-    `sample`: of how many rows the first gradients are, 0 where all are of all rows.
+    `sample`: of how many rows the first gradients are, 0 where all are of all rows.  `rough`: above 0 where
+    signs alone count.  Then a coefficient may change by so much, but by no more than `SURE` of its size if
+    that is more than the tolerance; the intercept, which has no penalty, may have either sign.
     """
 
     tolerance: float
     max_iter: int
     taylor: bool = False
     sample: int = 0
+    rough: float = 0.0
+
+    def are_met(self, change: Vector, w: Vector, penalty: Vector) -> bool:
+        """Return whether a step that has changed coefficients to w may be the last."""
+        limit = np.full(len(w), self.tolerance)
+        if self.rough:
+            sure = np.where(penalty > 0, SURE * np.abs(w), self.rough)
+            limit = np.maximum(limit, np.minimum(sure, self.rough))
+        return bool((np.abs(change) <= limit).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +266,7 @@ async def guest_descends(
             optimiser.turn()
         for host in hosts:
             await host.send(Step(step, rows))
-        content = _moved(columns, step, any_of(hosts)) <= rules.tolerance
+        content = _content(columns, step, rules, any_of(hosts))
         for host in hosts:
             content = (await host.receive(Content)).content and content
         go_on = not whole or (not content and len(degrees) < rules.max_iter)
@@ -292,7 +307,7 @@ async def host_descends(
         rows = told.rows
         if step.shape != products.shape or not np.isfinite(step).all():
             raise guest.blame("sent a step of another length")
-        content = _moved(columns, step, guest) <= rules.tolerance
+        content = _content(columns, step, rules, guest)
         await guest.send(Content(content))
         go_on = (await guest.receive(Verdict)).go_on
         if go_on and len(degrees) >= rules.max_iter:
@@ -312,10 +327,10 @@ async def _products(count: int, host: Peer) -> Vector:
     return theirs
 
 
-def _moved(columns: Columns, step: Vector, peer: Peer) -> float:
-    """Take a step that a peer had a part in; return the largest change of a coefficient."""
+def _content(columns: Columns, step: Vector, rules: Rules, peer: Peer) -> bool:
+    """Take a step that a peer had a part in; return whether it may be the last."""
     with np.errstate(over="ignore", invalid="ignore"):
         change = columns.move(step)
         if not (np.abs(columns.logit) < MAX_LOGIT).all():
             raise peer.blame("made a step that leads to impossible logits")
-    return change
+    return rules.are_met(change, columns.w, columns.penalty)
