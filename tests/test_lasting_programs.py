@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import program_runs
 import pytest
 from network_fixtures import HOST
 
 from parties.programs import lasting
 from parties.programs.links import Contacts
-from vfl.errors import PausedError, PeerError
+from vfl.errors import DataError, PausedError, PeerError
 from vfl.wire.journal import Journal
 
 
@@ -38,6 +39,23 @@ def test_a_run_that_is_under_way_fails_or_waits(error: Exception, state: str, tm
         assert not over
         raise error
     assert Journal.about_run(journal.path)["state"] == state
+
+
+def test_a_run_does_not_go_on_with_another_table_or_with_bins_that_are_said_otherwise(tmp_path: Path) -> None:
+    """What a host has summed and sent is of the columns that it began with."""
+    _, table = program_runs.tables()
+    name, other = next(iter(table.columns)), table.take(np.arange(1, len(table)))
+    cuts, others = ({name: {"cuts": [cut]}} for cut in (0.0, 0.1))
+    for said in ({}, cuts):
+        party = program_runs.party("insurer", bins=said)
+        contacts, run = Contacts(program_runs.job(), party, HOST, {}), "a" * 15 + str(len(said))
+        began = lasting.inputs(party, table)
+        lasting.begin(contacts, tmp_path, run, began).close()
+        lasting.found(contacts, tmp_path, run, lasting.inputs(party, table)).close()
+        changed = program_runs.party("insurer", bins=others)
+        for inputs in (lasting.inputs(party, other), lasting.inputs(changed, table)):
+            with pytest.raises(DataError, match=r"what data\.bins says of it, has changed since"):
+                lasting.found(contacts, tmp_path, run, inputs)
 
 
 @pytest.mark.parametrize("stop", [SystemExit(0), KeyboardInterrupt()])

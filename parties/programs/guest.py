@@ -58,10 +58,11 @@ def train(
         load_kernels(party, ids=True)
         id = resumed or secrets.token_hex(8)
         if resumed:
-            journal = lasting.found(contacts, out, id, table.digest())
+            journal = lasting.found(contacts, out, id, lasting.inputs(party, table))
         else:
             Mandate(job, party, id, "train").own_document()
-            journal = lasting.begin(contacts, out, id, table.digest(), contacts.absent())
+            inputs = lasting.inputs(party, table)
+            journal = lasting.begin(contacts, out, id, inputs, contacts.absent())
         absent = lasting.absent_from(journal)
         with lasting.alone(journal):
             rng, earlier = lasting.Recorded(journal), Earlier.of(party)

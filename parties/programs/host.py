@@ -14,6 +14,7 @@ from parties.config.party import Party
 from parties.contract.mandate import Mandate
 from parties.inspection import clean_ids
 from parties.online.answering import answering
+from parties.programs import lasting
 from parties.programs.alignment import align_host, measured_rows
 from parties.programs.batch import Told, host_matched
 from parties.programs.consent import publish_results
@@ -74,7 +75,8 @@ def serve(job: Job, party: Party, out: Path, progress: Progress, service: Servic
 
     arbiters = (job.arbiter,) if job.arbiter else ()
     others: dict[str, tuple[str, ...]] = {"train": arbiters, "score": (), "online": ()}
-    serve_runs(job, party, out, progress, service, others=others, take_part=take_part, table=table.digest())
+    inputs = lasting.inputs(party, table)
+    serve_runs(job, party, out, progress, service, others=others, take_part=take_part, table=inputs)
 
 
 def _train(run: Run, session: Session, table: Table, out: Path) -> None:

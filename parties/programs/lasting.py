@@ -9,15 +9,19 @@ A run that is done or has failed keeps what it was, and nothing else.
 from __future__ import annotations
 
 import fcntl
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
+from parties.config.party import Party
 from parties.programs.links import Contacts
 from vfl.crypto.randomness import Randomness
 from vfl.errors import ConfigError, DataError, PausedError, VflError
+from vfl.table.table import Table
 from vfl.wire.journal import HOW_TO_GO_ON, Journal
 from vfl.wire.lasting import Lasting
 from vfl.wire.network import Link, Listener
@@ -47,6 +51,15 @@ class Recorded(Randomness):
         return super().bytes(size)
 
 
+def inputs(party: Party, table: Table) -> str:
+    """Return the digest of what a training takes of a party's own: its table, and what is said of bins."""
+    digest = table.digest()
+    if party.data is None or not party.data.bins:
+        return digest
+    said = {name: bins.model_dump(mode="json") for name, bins in party.data.bins.items()}
+    return sha256(f"{digest}\n{json.dumps(said, sort_keys=True)}".encode()).hexdigest()
+
+
 def path_of(out: Path, run: str) -> Path:
     """Return where the journal of a run is."""
     if not re.fullmatch(r"[0-9a-f]{16}", run):
@@ -57,7 +70,7 @@ def path_of(out: Path, run: str) -> Path:
 def begin(contacts: Contacts, out: Path, run: str, table: str, absent: tuple[str, ...] = ()) -> Journal:
     """Return the journal of a new run.
 
-    `table`: the digest of the party's, nothing of a party without one; `absent`: hosts that stay away.
+    `table`: the digest of the party's `inputs`, nothing without any; `absent`: hosts that stay away.
     """
     facts = {
         "run": run,
@@ -73,7 +86,7 @@ def begin(contacts: Contacts, out: Path, run: str, table: str, absent: tuple[str
 
 
 def found(contacts: Contacts, out: Path, run: str, table: str) -> Journal:
-    """Return the journal of a run that was cut off; refuse one that is over, or of another table."""
+    """Return the journal of a run that was cut off; refuse one that is over, or of other `inputs`."""
     path = path_of(out, run)
     if not path.exists():
         raise ConfigError(str(path), "no such run", "`vfl runs` lists those that can be resumed")
@@ -84,8 +97,8 @@ def found(contacts: Contacts, out: Path, run: str, table: str) -> Journal:
     if about["state"] in (DONE, FAILED):
         raise ConfigError(run, f"is over: {about['state']}", "begin a new run: vfl guest train")
     if about["table"] != table:
-        what = "the table has changed since the run began"
-        raise DataError(f"run {run}", what, "put the table back, or begin a new run")
+        what = "the table, or what data.bins says of it, has changed since the run began"
+        raise DataError(f"run {run}", what, "put it back, or begin a new run")
     return journal
 
 

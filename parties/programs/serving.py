@@ -52,7 +52,7 @@ def serve(
 ) -> None:
     """Take part in the guest's runs until told to stop; `others`: by task, who is met but the guest.
 
-    `table`: the digest of the party's table, if it has one.  Trainings that were cut off come first.
+    `table`: the digest of the party's table and bins, if it has any.  Trainings that were cut off come first.
     Raises PausedError if one is when told to stop.
     """
     contacts = Contacts.load(job, party)

@@ -19,6 +19,8 @@ third of the iterations that were agreed.
 
 Sums over the sample, and by difference nearly those over all other rows, are about fewer people than sums
 over all.  So each party asks its gates of both parts, and one that finds any closed has the fit begin on all.
+Both parts are also compared with those of earlier runs: two samples drawn anew differ by many rows, and such
+as differ by few would tell of these alone.
 """
 
 from __future__ import annotations
@@ -41,7 +43,10 @@ SETTLED = 0.04
 
 @dataclass(frozen=True, slots=True)
 class Passes(Message):
-    """Whether both parts pass the sender's gates.  Reveals: whether a value of a column is rare in one."""
+    """Whether both parts pass the sender's gates.
+
+    Reveals: whether a value of a column is rare in one, or one nearly that of an earlier run.
+    """
 
     passes: bool
 
