@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from parties.config.job import Job
 from parties.config.party import Party
 from parties.contract.policy import check_policy
-from parties.programs.limits import check_leaves, check_outcomes, check_weights
+from parties.programs.limits import check_events, check_leaves, check_outcomes, check_weights
 from parties.programs.model import levels_in
 from parties.programs.stored import read_batch
 from parties.sources import batch_source, read_training
 from vfl.errors import ContractError, DataError, SecurityError
-from vfl.gates import FEW_EVENTS, FEW_HOST_COLUMNS, Gates
+from vfl.gates import FEW_HOST_COLUMNS, Gates
 from vfl.linear.family import FAMILIES, Target
 from vfl.table.ids import CleanIds, IdRules, normalised
 from vfl.table.read import check_columns
@@ -132,17 +132,14 @@ def _splits(job: Job, table: Table, gates: Gates) -> Mapping[str, Mapping[str, f
         label = table.label[rows]
         if len(label):
             parts[name] = {"rows": len(label), "events": int(label.sum())}
-    counted = table.take(np.flatnonzero(train)).counted
-    events = int(counted.sum())
-    fewest = min(events, len(counted) - events)
-    if fewest < FEW_EVENTS:
-        gates.refuse(
-            "few_events", table.source, f"{fewest} training rows in the rarer class, not {FEW_EVENTS}"
-        )
+    if not train.any():
+        raise DataError(table.source, "no row is in the split train", "see data.split")
+    training = table.take(np.flatnonzero(train))
+    check_events(gates, training)
     if job.model.kind == "trees":
-        check_leaves(gates, job.trees, len(counted))
-    elif len(counted):
-        check_weights(gates, table.source, table.take(np.flatnonzero(train)))
+        check_leaves(gates, job.trees, len(training.counted))
+    else:
+        check_weights(gates, table.source, training)
     return parts
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from parties.config.data import Data, DatabaseAccess
 from vfl.errors import ConfigError
 from vfl.table.files import TableFile
-from vfl.table.read import read_table, write_frames
+from vfl.table.read import check_destination, read_table, write_frames
 from vfl.table.table import Numeric, Table
 
 if TYPE_CHECKING:
@@ -74,10 +74,12 @@ def keep_scores(
     return path or default
 
 
-def check_sink(data: Data, path: Path | None) -> None:
-    """Raise ConfigError where scores could not be put into the database: asked before a run."""
+def check_sink(data: Data, path: Path | None, default: Path) -> None:
+    """Raise ConfigError where `keep_scores` could not put scores: asked before a run."""
     if path is None and data.database and data.database.scores:
         database_of(data.database).check_libraries()
+    else:
+        check_destination(path or default)
 
 
 def database_of(access: DatabaseAccess) -> Database:

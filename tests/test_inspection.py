@@ -9,7 +9,7 @@ from program_runs import job, party
 
 from parties.config.data import Data
 from parties.inspection import inspect
-from vfl.errors import ContractError
+from vfl.errors import ContractError, DataError
 
 TREES = "model: {kind: trees, n_estimators: 2, max_depth: 2}"
 """Four last-level nodes, which need more than 160 training rows."""
@@ -39,5 +39,20 @@ def test_trees_of_too_many_leaves_are_refused_before_anybody_is_met(tmp_path: Pa
 def test_rows_of_weight_0_are_not_counted_by_a_check(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="2 trees of depth 2 on 160 training rows"):
         check(tmp_path, 200, unweighted=40)
-    with pytest.raises(ContractError, match="10 training rows in the rarer class, not 20"):
+    with pytest.raises(ContractError, match="fewer than 20 training rows are in the rarer class"):
         check(tmp_path, 200, unweighted=180, allow=("many_leaves",))
+
+
+@pytest.mark.parametrize(
+    ("bads", "split", "said"),
+    [(0, "train", "every training row has the label 0"), (60, "test", "no row is in the split train")],
+)
+def test_rows_that_no_model_can_be_fitted_to_are_refused_whatever_is_allowed(
+    tmp_path: Path, bads: int, split: str, said: str
+) -> None:
+    lines = [f"c{k},{int(k < bads)},{split},{k % 7}" for k in range(120)]
+    (tmp_path / "bank.csv").write_text("\n".join(["id,label,split,income", *lines]), encoding="utf-8")
+    data = Data(table=tmp_path / "bank.csv", label="label", split="split")
+    agreed = job("", ("few_events", "few_rows"))
+    with pytest.raises(DataError, match=said):
+        inspect(agreed, party("bank").model_copy(update={"data": data}), agreed.open_gates())

@@ -201,7 +201,7 @@ TABLES: dict[str, tuple[Callable[[Path], object], str, str]] = {
     ),
     "other label": (
         lambda p: edit(p, "label", lambda k, v: "2" if k == 6 else v),
-        "bank.csv:8: label: label is '2', not 0 or 1 (1 such rows)",
+        "bank.csv:8: label: label is '2', not 0 or 1 (1 such row)",
         "1 is the event, 0 the rest",
     ),
     "blank label": (

@@ -5,10 +5,30 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
+from errno import ENOSPC
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from vfl.errors import ConfigError
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder where results will go; raise ConfigError where nothing can be put into it.
+
+    A disk that is full is no such folder: it pauses a run, which goes on once there is room.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        if error.errno != ENOSPC:
+            raise _unwritable(folder, error) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(str(folder), f"cannot be written to: {error.strerror}", "see `out`")
 
 
 def publish(folder: Path, files: Mapping[str, Any]) -> None:
@@ -27,7 +47,7 @@ def publish(folder: Path, files: Mapping[str, Any]) -> None:
         for name, part in parts.items():
             part.replace(folder / name)
     except OSError as error:
-        raise ConfigError(str(folder), f"cannot be written to: {error.strerror}", "see `out`") from None
+        raise _unwritable(folder, error) from None
     finally:
         for part in parts.values():
             part.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from parties.programs.batch import Batch, Scored, Told, guest_matched
 from parties.programs.consent import agreed_session, publish_results
 from parties.programs.earlier import Earlier
 from parties.programs.effort import Effort
+from parties.programs.files import check_folder
 from parties.programs.links import Contacts
 from parties.programs.masking import hosts_logits
 from parties.programs.model import Half
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from parties.programs.training import Trained
 
 MODEL = "model.json"
+SCORES = "scores.parquet"
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -54,6 +56,7 @@ def train(
     with lasting.pausable(contacts, out):
         table = _read(job, party)
         if not resumed:
+            check_folder(out)
             warm.check_model(job, out / MODEL)
         load_kernels(party, ids=True)
         id = resumed or secrets.token_hex(8)
@@ -136,7 +139,7 @@ def score(
     half = _loaded(job, out / MODEL)
     check_reasons(party, half)
     Mandate(job, party, run="", task="score").check_model(half.run)
-    check_sink(party.data, output)
+    check_sink(party.data, output, out / SCORES)
     data = party.data
     batch = Batch.for_model(half.levels, data, input or batch_source(data), lambda: read_training(data))
     clean_ids(job, batch)
@@ -150,7 +153,7 @@ def score(
     scored = session.run(_scoring(run, batch, half))
     session.close()
     frames = score_frames(run, half, scored.common, scored.logit)
-    target = keep_scores(frames, run.id, party.data, output, out / "scores.parquet")
+    target = keep_scores(frames, run.id, party.data, output, out / SCORES)
     unmatched = (target or out / "scores").with_name("unmatched.csv")
     write_frames(unmatched, id_frames(scored.others))
     database = party.data.database

@@ -48,7 +48,7 @@ def check_events(gates: Gates, training: Table) -> None:
         raise DataError(training.source, what, "a model needs both")
     if fewest < FEW_EVENTS:
         what = f"fewer than {FEW_EVENTS} training rows are in the rarer class"
-        gates.refuse("few_events", "labels", what, f"there are {fewest};")
+        gates.refuse("few_events", "labels", what, f"the rarer has {fewest};")
 
 
 def check_outcomes(gates: Gates, source: str, family: Family, target: Target) -> None:

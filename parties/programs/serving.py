@@ -13,6 +13,7 @@ from parties.contract.mandate import Mandate
 from parties.programs import lasting
 from parties.programs.consent import agreed_session
 from parties.programs.earlier import Earlier
+from parties.programs.files import check_folder
 from parties.programs.links import Contacts
 from parties.programs.run import Run, load_kernels
 from parties.progress import Progress
@@ -57,6 +58,7 @@ def serve(
     """
     contacts = Contacts.load(job, party)
     Mandate(job, party, run="", task="").own_document()
+    check_folder(out)
     with lasting.pausable(contacts, out), contacts.listen() as listener:
         if service.port_file:
             service.port_file.write_text(str(listener.port))

@@ -25,6 +25,7 @@ MARKS = ("na", "n/a", "nan", "null", "none", "nil", "?", "-", ".")
 
 _BLANK = pa.nulls(1, pa.string())[0]  # pa.scalar loads pandas, a tenth of a second
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_GROUPED = r"^[+-]?([0-9]+|[0-9]{1,3}([.,][0-9]{3})+)([.,][0-9]+)?$"
 _ROUNDED = r"^[0-9](\.[0-9]+)?[eE]\+[0-9]{2}$"
 
 
@@ -90,8 +91,7 @@ def label(cells: Any) -> NDArray[np.int8]:
     if bad.any():
         value = _first(texts, pa.array(bad))
         what = f"label is {'blank' if value is None else repr(value)}, not 0 or 1"
-        number = int(bad.sum())
-        raise CellError(int(bad.argmax()), f"{what} ({number} such rows)", "1 is the event, 0 the rest")
+        raise CellError(int(bad.argmax()), f"{what} ({_such(bad, 'row')})", "1 is the event, 0 the rest")
     return values.astype(np.int8)
 
 
@@ -135,7 +135,7 @@ def _told(
         value = _first(texts, pa.array(bad))
         wanted = f"a finite number {bound}".rstrip()
         what = f"{name} is {'blank' if value is None else repr(value)}, not {wanted}"
-        raise CellError(int(bad.argmax()), f"{what} ({int(bad.sum())} such rows)", hint)
+        raise CellError(int(bad.argmax()), f"{what} ({_such(bad, 'row')})", hint)
     return values
 
 
@@ -168,7 +168,7 @@ def texts_without_blanks(cells: Any) -> NDArray[np.object_]:
     values = _texts(cells)
     blank = pc.is_null(values)
     if pc.any(blank).as_py():
-        raise CellError(_index(blank), f"blank ({pc.sum(blank).as_py()} such rows)", "fill every row")
+        raise CellError(_index(blank), f"blank ({_such(blank, 'row')})", "fill every row")
     return _shared(values)
 
 
@@ -179,7 +179,7 @@ def _numbers(cells: Any) -> NDArray[np.float64]:
     texts = pc.utf8_trim_whitespace(_texts(cells))
     wrong = pc.fill_null(pc.invert(pc.match_substring_regex(texts, _NUMBER)), False)
     if pc.any(wrong).as_py():
-        what = f"{_first(texts, wrong)!r} is not a number ({pc.sum(wrong).as_py()} such cells)"
+        what = f"{_first(texts, wrong)!r} is not a number ({_such(wrong, 'cell')})"
         raise CellError(_index(wrong), what, "correct the cell or leave it blank; see `types`")
     return _finite(texts, _doubles(texts))
 
@@ -191,7 +191,7 @@ def _days(cells: Any) -> NDArray[np.float64]:
         dates = pc.utf8_trim_whitespace(_texts(cells))
         wrong = pc.fill_null(pc.invert(pc.match_substring_regex(dates, _DATE)), False)
         if pc.any(wrong).as_py():
-            what = f"{_first(dates, wrong)!r} is no date ({pc.sum(wrong).as_py()} such cells)"
+            what = f"{_first(dates, wrong)!r} is no date ({_such(wrong, 'cell')})"
             raise CellError(_index(wrong), what, "write 2027-06-30, or leave the cell blank; see `types`")
         dates = pc.utf8_slice_codeunits(dates, 0, 10)
     try:
@@ -237,24 +237,34 @@ def _finite(cells: Any, values: NDArray[np.float64]) -> NDArray[np.float64]:
     infinite = np.isinf(values)
     if infinite.any():
         row = int(infinite.argmax())
-        what = f"{cells[row].as_py()!r} is not a finite number ({int(infinite.sum())} such cells)"
+        what = f"{cells[row].as_py()!r} is not a finite number ({_such(infinite, 'cell')})"
         raise CellError(row, what, "leave the cell blank")
     return values
 
 
 def _refuse_damaged_numbers(texts: Any) -> None:
-    """Refuse texts that are numbers but for a few cells, or but for marks of missing values."""
-    other = pc.invert(pc.match_substring_regex(texts, _NUMBER))
+    """Refuse texts that are numbers but for a few cells, marks of missing values, or commas and points."""
+    other = pc.fill_null(pc.invert(pc.match_substring_regex(texts, _NUMBER)), False)
+    if pc.all(pc.match_substring_regex(texts.filter(other), _GROUPED)).as_py():
+        what = f"{_first(texts, other)!r} is not a number ({_such(other, 'cell')})"
+        hint = "write it as 1234.5, without commas; if texts are meant, add the column to `categorical`"
+        raise CellError(_index(other), what, hint)
     others, filled = pc.sum(other).as_py(), len(texts) - texts.null_count
     marks = pc.all(pc.is_in(pc.utf8_lower(texts.filter(other)), pa.array(MARKS))).as_py()
     if filled - others >= MOSTLY * filled or (marks and others < filled):
-        what = f"{_first(texts, other)!r} is not a number ({others} such cells among {filled})"
+        what = f"{_first(texts, other)!r} is not a number ({_such(other, 'cell')} among {filled})"
         hint = "correct the cell or leave it blank; if texts are meant, add the column to `categorical`"
         raise CellError(_index(other), what, hint)
 
 
 def _index(mask: Any) -> int:
     return int(pc.index(mask, True).as_py())
+
+
+def _such(mask: Any, noun: str) -> str:
+    """Say how many rows or cells are meant."""
+    number = int(np.count_nonzero(mask))
+    return f"{number} such {noun}{'s' if number > 1 else ''}"
 
 
 def _first(cells: Any, mask: Any) -> Any:

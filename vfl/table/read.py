@@ -101,6 +101,26 @@ def check_columns(table: Table, *, constant: bool = True) -> None:
         _refuse(table, [n for n, c in table.columns.items() if _is_constant(c)], "the same in every row")
 
 
+def check_destination(path: Path) -> None:
+    """Raise ConfigError where `write_frames` could not begin: asked before what it writes is made."""
+    _check_kind(path)
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _check_kind(path: Path) -> None:
+    if path.suffix.lower() not in (".csv", ".parquet"):
+        raise ConfigError(str(path), f"unknown kind of table {path.suffix!r}", "use .csv or .parquet")
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    hint = "name a file in a folder that is there and can be written to"
+    return ConfigError(str(path), f"cannot be written: {error.strerror}", hint)
+
+
 def write_scores(path: str | Path, frame: pd.DataFrame) -> None:
     """Write scores as CSV or Parquet, whole or not at all; the first column holds ids, as text."""
     write_frames(path, [frame])
@@ -113,13 +133,12 @@ def write_frames(path: str | Path, frames: Iterable[pd.DataFrame]) -> None:
     place before it is moved there.
     """
     path = Path(path)
-    if path.suffix.lower() not in (".csv", ".parquet"):
-        raise ConfigError(str(path), f"unknown kind of table {path.suffix!r}", "use .csv or .parquet")
+    _check_kind(path)
     texts = (frame.astype({frame.columns[0]: str}) for frame in frames)
     try:
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise ConfigError(str(path), f"cannot be written: {error.strerror}") from None
+        raise _unwritable(path, error) from None
     try:
         with os.fdopen(handle, "wb") as out:
             if path.suffix.lower() == ".csv":
