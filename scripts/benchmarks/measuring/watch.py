@@ -9,46 +9,40 @@ from pathlib import Path
 from types import TracebackType
 
 PULSE = 0.5
-"""Seconds between two looks: what a process writes in its last ones is not seen."""
+"""Seconds between two looks at the folder."""
 
 
 class Watch:
-    """A look at a process, at those below it and at a folder, every half second while the block runs."""
+    """A look at a folder every half second while the block runs, and at what is written meanwhile."""
 
-    def __init__(self, process: int, folder: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.largest = 0
         """Bytes of the folder's files, the most that were seen."""
-        self._process, self._folder = process, folder
-        self._wrote: dict[int, int] = {}
+        self.written = 0
+        """Bytes that processes begun and ended in the block had written to the disk; 0 without a /proc."""
+        self._folder = folder
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    @property
-    def written(self) -> int:
-        """Bytes that all processes have had written to the disk; 0 where there is no /proc."""
-        return sum(self._wrote.values())
-
     def __enter__(self) -> Watch:
+        self.written = -_written()
         self._thread.start()
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._over.set()
         self._thread.join()
+        self.written += _written()
 
     def _watch(self) -> None:
         while not self._over.wait(PULSE):
             self.largest = max(self.largest, _size(self._folder))
-            for pid in _family(self._process):
-                self._wrote[pid] = max(self._wrote.get(pid, 0), _written(pid))
 
 
 def watched(command: Sequence[str], folder: Path) -> Watch:
     """Run a command; return what was seen.  Raises CalledProcessError where it fails."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process, Watch(process.pid, folder) as seen:
-        code = process.wait()
-    if code:
-        raise subprocess.CalledProcessError(code, command)
+    with Watch(folder) as seen:
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     return seen
 
 
@@ -62,21 +56,10 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for parent in found:
-        for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += map(int, _text(children).split())
-    return found
-
-
-def _written(pid: int) -> int:
-    lines = [line for line in _text(Path(f"/proc/{pid}/io")).splitlines() if line.startswith("write_bytes")]
-    return int(lines[0].split()[1]) if lines else 0
-
-
-def _text(path: Path) -> str:
+def _written() -> int:
+    """Return what this process wrote, and every one below it that has ended: Linux adds theirs to ours."""
     try:
-        return path.read_text(encoding="utf-8")
+        lines = Path("/proc/self/io").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return ""
+        return 0
+    return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
