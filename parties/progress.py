@@ -24,10 +24,7 @@ class Progress(Protocol):
         ...
 
     def advance(self, done: float, note: str = "") -> None:
-        """Say how much of the phase, or of a part of it, is done, and what is going on.
-
-        Where `done` is less than before, a new part of the same size has begun.
-        """
+        """Say how much of the phase is done, and what is going on."""
         ...
 
     def warn(self, text: str) -> None:
@@ -49,7 +46,7 @@ class Silent:
 
 
 class Pace:
-    """How long a phase has taken, and how long its present part will still take."""
+    """How long a phase has taken, and how long it will still take."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -57,27 +54,22 @@ class Pace:
 
     def begin(self, total: float | None) -> None:
         """Begin a phase."""
-        self.begun = self._part = self._clock()
-        self._total, self._done = total, 0.0
+        self._begun, self._total = self._clock(), total
 
     def told(self, done: float) -> list[str]:
-        """Return the part's share that is done and the seconds it still needs, if there is an estimate."""
-        now = self._clock()
-        if done < self._done:
-            self._part = now
-        self._done = done
+        """Return the share that is done and the seconds still needed, if there is an estimate."""
         if not self._total:
             return []
         share = done / self._total
         if not 0 < share < 1:
             return []
-        left = (now - self._part) * (1 - share) / share
+        left = self.elapsed * (1 - share) / share
         return [f"{share:.0%}", f"{max(left, 1):.0f} s left"]
 
     @property
     def elapsed(self) -> float:
         """Seconds since the phase began."""
-        return self._clock() - self.begun
+        return self._clock() - self._begun
 
 
 class Lines:
@@ -115,7 +107,7 @@ class Lines:
 
 
 class Bar:
-    """A bar per phase, with the time it has taken and the time its present part still needs."""
+    """A bar per phase, with the time it has taken and the time it still needs."""
 
     def __init__(self) -> None:
         from rich.console import Console

@@ -268,17 +268,23 @@ def test_plain_progress_is_one_line_a_phase_and_one_every_ten_seconds() -> None:
     stream = io.StringIO()
     progress = Lines(stream, clock=lambda: now[0])
     progress.phase("aligning")
-    progress.phase("fitting", total=1.0)
-    for second in range(1, 26):
+    progress.phase("fitting")
+    for second in range(1, 13):
         now[0] = float(second)
-        progress.advance(second % 16 / 16, f"gradient {second // 16 + 1}, degree 4")
+        progress.advance(0.5, "gradient 1 (50%), degree 4")
+    progress.phase("growing trees", total=16.0)
+    for second in range(13, 38):
+        now[0] = float(second)
+        progress.advance((second - 12) / 2, f"tree {(second - 12) // 2}, 9 leaves")
     progress.warn("a level is new")
     lines = stream.getvalue().splitlines()
     assert lines == [
         "vfl: aligning",
         "vfl: fitting",
-        "vfl: fitting for 10 s: gradient 1, degree 4, 62%, 6 s left",
-        "vfl: fitting for 20 s: gradient 2, degree 4, 25%, 12 s left",
+        "vfl: fitting for 10 s: gradient 1 (50%), degree 4",
+        "vfl: growing trees",
+        "vfl: growing trees for 10 s: tree 5, 9 leaves, 31%, 22 s left",
+        "vfl: growing trees for 20 s: tree 10, 9 leaves, 62%, 12 s left",
         "vfl: warning: a level is new",
     ]
 
@@ -288,10 +294,11 @@ def test_a_bar_is_never_wider_than_a_terminal(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("COLUMNS", "80")
     with Bar() as bar:
         bar.phase("finding common customers")
-        bar.phase("fitting", 1.0)
+        bar.phase("fitting")
         for gradient in range(1, 30):
-            bar.advance(0.0, f"gradient {gradient}, degree 64")
-            bar.advance(0.9, f"gradient {gradient}, degree 64")
+            bar.advance(0.9, f"gradient {gradient} (90%), degree 64")
+        bar.phase("growing trees", 100.0)
+        bar.advance(99.0, "tree 99, 16 leaves")
         bar.warn("a level is new")
     lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue()).replace("\r", "\n").splitlines()
     assert any("fitting" in line for line in lines)

@@ -58,6 +58,20 @@ def test_a_run_does_not_go_on_with_another_table_or_with_bins_that_are_said_othe
                 lasting.found(contacts, tmp_path, run, inputs)
 
 
+def test_a_run_that_nobody_takes_part_in_any_more_is_told_to_be_cut_off(tmp_path: Path) -> None:
+    path = lasting.path_of(tmp_path, 16 * "a")
+    about = {"run": 16 * "a", "state": lasting.RUNNING}
+    journal = Journal.create(path, b"key", os.urandom, about)
+    assert [run["state"] for run in lasting.as_told(tmp_path)] == ["cut off"]
+    with pytest.raises(PausedError), lasting.alone(journal):
+        assert [run["state"] for run in lasting.as_told(tmp_path)] == ["running"]
+        raise PausedError("r", "waits")
+    assert [run["state"] for run in lasting.as_told(tmp_path)] == ["cut off"]
+    with lasting.alone(Journal.open(path, b"key", os.urandom)):
+        pass
+    assert [run["state"] for run in lasting.as_told(tmp_path)] == ["done"]
+
+
 @pytest.mark.parametrize("stop", [SystemExit(0), KeyboardInterrupt()])
 def test_who_is_stopped_while_a_training_waits_says_that_it_can_be_resumed(
     stop: BaseException, tmp_path: Path

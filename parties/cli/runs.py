@@ -28,9 +28,9 @@ def runs(
     form: FormatOption = Format.text,
 ) -> None:
     """List a party's trainings: cut off, done, failed."""
-    from parties.programs.lasting import abouts
+    from parties.programs.lasting import as_told
 
-    results({"out": str(out), "runs": abouts(out)}, form, _lines)
+    results({"out": str(out), "runs": as_told(out)}, form, _lines)
 
 
 def resume(

@@ -91,10 +91,11 @@ class GuestFits:
         `weight`: what rows with labels count, of mean 1; with an arbiter alone.
         """
         run, steps = self.run, Part(self.run.steps, name)
-        run.progress.phase("fitting", 1.0)
+        run.progress.phase("fitting")  # of how many gradients, nobody knows
 
         def report(k: int, degree: int, part: float) -> None:
-            run.progress.advance(part, f"gradient {k}" if run.family else f"gradient {k}, degree {degree}")
+            at = f"gradient {k} ({part:.0%})"
+            run.progress.advance(part, at if run.family else f"{at}, degree {degree}")
 
         if isinstance(y, Target):
             assert run.family

@@ -30,6 +30,12 @@ STATE = "state"
 RUNNING, DELIVERING, DONE, FAILED = "running", "delivering", "done", "failed"
 """States of a run.  delivering: the results are there, and a peer may still lack a message."""
 
+CUT_OFF = "cut off"
+"""What operators are told of a run that may be resumed."""
+
+LOCK = "lock"
+"""The file beside a journal that who takes part in its run holds locked."""
+
 PATIENCE_OF_A_CALL = 2.0
 """Seconds for which one peer is called or awaited before the next one is."""
 
@@ -159,7 +165,7 @@ def deliver(journal: Journal) -> None:
 @contextmanager
 def alone(journal: Journal) -> Iterator[None]:
     """Keep every other process away from the run; tell in its journal how it ended."""
-    with (journal.path.parent / "lock").open("w") as lock:
+    with (journal.path.parent / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -199,6 +205,25 @@ def abouts(out: Path) -> list[dict[str, str]]:
     for path in sorted((out / STATE).glob("*/journal.db")):
         found.append(Journal.about_run(path))
     return sorted(found, key=lambda about: about.get("begun", ""), reverse=True)
+
+
+def as_told(out: Path) -> list[dict[str, str]]:
+    """Return `abouts` as operators read them: a run that is not over and that nobody takes part in is cut off."""
+    return [
+        about | ({"state": CUT_OFF} if about["state"] in (RUNNING, DELIVERING) and _left(out, about) else {})
+        for about in abouts(out)
+    ]
+
+
+def _left(out: Path, about: dict[str, str]) -> bool:
+    try:
+        with (path_of(out, about["run"]).parent / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # there is no lock: it was cut off before it was taken
+    return True
 
 
 def _end(journal: Journal, state: str) -> None:
