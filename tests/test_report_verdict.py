@@ -73,6 +73,9 @@ def test_the_swap_set_is_told_as_bads_among_the_approved(a_validated_run):
     said = verdict.consequence(a_validated_run)
     assert f"{found['joint_approves']['bads']} bads among them with the joint model" in said
     assert f"the models disagree on {2 * found['swapped_in']['rows']} customers" in said
+    more = {**found, "swapped_in": {**found["swapped_in"], "rows": 617}}
+    said = verdict.consequence({**a_validated_run, "validation": {"swap_set": more}})
+    assert "the models disagree on 1\u202f234 customers" in said
     assert verdict.consequence({}) == ""
 
 

@@ -208,7 +208,7 @@ def abouts(out: Path) -> list[dict[str, str]]:
 
 
 def as_told(out: Path) -> list[dict[str, str]]:
-    """Return `abouts` as operators read them: a run that is not over and that nobody takes part in is cut off."""
+    """Return `abouts` as operators read them: a run that is not over and that nobody is in is cut off."""
     return [
         about | ({"state": CUT_OFF} if about["state"] in (RUNNING, DELIVERING) and _left(out, about) else {})
         for about in abouts(out)

@@ -112,9 +112,9 @@ def consequence(run: Run) -> str:
     total = found["both_refuse"]["rows"] + found["swapped_out"]["rows"] + joint["rows"]
     return (
         f"Approving {_percent(joint['rows'] / total, 0)} of these customers, {role(run, 'guest')} would have "
-        f"{joint['bads']} bads among them with the joint model ({_percent(joint['rate'])}) and "
-        f"{alone['bads']} with its own ({_percent(alone['rate'])}); the models disagree on "
-        f"{2 * swapped['rows']} customers."
+        f"{_count(joint['bads'])} bads among them with the joint model ({_percent(joint['rate'])}) and "
+        f"{_count(alone['bads'])} with its own ({_percent(alone['rate'])}); the models disagree on "
+        f"{_count(2 * swapped['rows'])} customers."
     )
 
 
@@ -135,7 +135,7 @@ def headline(run: Run) -> list[dict[str, Any]]:
 def limits(run: Run) -> list[str]:
     """Return what the model must not be used for, and what was not looked at."""
     guest, host = role(run, "guest"), role(run, "host")
-    known = f"{run['intersection']:,} ".replace(",", "\u202f") if "intersection" in run else ""
+    known = f"{_count(run['intersection'])} " if "intersection" in run else ""
     said = [
         f"Customers whom {host} does not know: the model was fitted on the {known}common customers, and "
         f"needs {host} for every score.",
@@ -212,6 +212,10 @@ def _models(run: Run) -> Mapping[str, Mapping[str, Any]]:
 def _intervals(run: Run) -> Mapping[str, Mapping[str, tuple[float, float]]]:
     found: Mapping[str, Mapping[str, tuple[float, float]]] = run.get("validation", {}).get("intervals", {})
     return found
+
+
+def _count(value: int) -> str:
+    return f"{value:,}".replace(",", "\u202f")
 
 
 def _percent(share: float, digits: int = 2) -> str:
