@@ -103,7 +103,7 @@ def host_disk(stage: Stage) -> None:
 
 def _begin_to_fit(stage: Stage) -> None:
     """Return once the guest has a gradient, or a tree."""
-    while not (stage.reached("bank", "fit") or stage.reached("bank", "trees")):
+    while not (stage.reached("bank", "fit 1: fit") or stage.reached("bank", "trees")):
         _require_under_way(stage, 0.05)
 
 
