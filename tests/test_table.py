@@ -2,6 +2,7 @@
 
 import json
 import stat
+from errno import ENOSPC
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from shared_data import shared
 
 from vfl.errors import ConfigError, DataError
-from vfl.table.read import check_columns, read_table, write_scores
+from vfl.table.read import check_columns, read_table, write_frames, write_scores
 from vfl.table.table import Categorical, Numeric, Table
 
 
@@ -293,6 +294,17 @@ def test_scores_are_written_whole_with_ids_as_texts(tmp_path, suffix):
     assert list(table.columns["pd"].values) == [0.1, 1 / 3]
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_disk_that_is_full_is_no_defect_of_ours(tmp_path):
+    def more_than_fits():
+        yield pd.DataFrame({"id": ["a"]})
+        raise OSError(ENOSPC, "No space left on device")
+
+    for name in ("scores.csv", "scores.parquet"):
+        with pytest.raises(ConfigError, match=f"{name}: cannot be written: No space left"):
+            write_frames(tmp_path / name, more_than_fits())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_write_leaves_the_former_file(tmp_path):

@@ -117,7 +117,7 @@ def _check_kind(path: Path) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> ConfigError:
-    hint = "name a file in a folder that is there and can be written to"
+    hint = "make room, or name a file in a folder that is there and can be written to"
     return ConfigError(str(path), f"cannot be written: {error.strerror}", hint)
 
 
@@ -149,6 +149,8 @@ def write_frames(path: str | Path, frames: Iterable[pd.DataFrame]) -> None:
             out.flush()
             os.fsync(out.fileno())
         Path(part).replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from None
     finally:
         Path(part).unlink(missing_ok=True)
 
