@@ -4,6 +4,10 @@ Every fit after the first goes on from where the one before it stood, without th
 no coefficient is below 0 a fit ends once no sign is in doubt (see `vfl.linear.logistic.Rules`); then one to
 the tolerance follows, whose signs count again.
 All of them together take no more gradients than model.max_iter.
+
+What a fit has learnt of the curvature is not carried on: pairs as they stand are of a model with the column
+(33 gradients for 31 on default_credit).  Freed from it they would save five, but its holder would have to
+tell how its coefficient moved, and all parties their products anew.
 """
 
 from __future__ import annotations
