@@ -67,7 +67,8 @@ ROWS_PER_NODE = 20
 """Training rows for each two of the trees' last-level nodes at which many_leaves closes."""
 
 GATES: dict[str, str] = {
-    "small_bins": "a bin holds fewer than max(50 rows, 1 %) or fewer than 5 rows of a class: "
+    "small_bins": "a bin holds fewer than max(50 rows, 1 %) or fewer than 5 rows of a class, or fewer than "
+    f"{RARE_ROWS} rows tell a host's bins from those of an earlier run on the same rows: "
     "its bad rate says something about few people",
     "few_rows": f"fewer training rows than {ROWS_PER_COLUMN} times a party's model columns, "
     "a host's of earlier runs included, or too few rows of a class for them: gradients could be solved for "

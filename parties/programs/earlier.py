@@ -10,6 +10,7 @@
         weight     of each row what it counts, 8 bytes each (float64); none where all count once
         uncounted  digests of training rows of weight 0, as `rows`, which has none of these
         sampled    of each row whether first gradients were of it, a byte each; none without a sample
+        bins       {column: its bins as `vfl.stats.binning` writes them}, at a host
 
 A digest is BLAKE2b of the row's id, and of its label where there is one, under a key that is derived
 from the file `key` (HKDF-SHA256, "vfl row"; the records' key is "vfl rows").  Digests say nothing
@@ -31,11 +32,11 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import gcd
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgpack
 import numpy as np
@@ -66,6 +67,7 @@ Vector = NDArray[np.float64]
 Part = tuple[Digests, Vector]
 """Rows, ascending, and what each counts."""
 Columns = dict[str, dict[str, int]]
+Descriptions = dict[str, dict[str, Any]]
 Labels = NDArray[np.int8] | NDArray[np.float64]
 """What is known of rows: a class, or an amount."""
 
@@ -75,7 +77,7 @@ class Record:
     """One training: its rows and, at the guest, how many model columns each host brought, by their mark.
 
     `fold`: each row's, 0 to `folds` - 1.  `weight`: what each counts, `sampled`: whether it is in the sample.
-    `uncounted`: training rows that count nothing, in bins alone.
+    `uncounted`: training rows that count nothing, in bins alone.  `bins`: of a host's columns, by name.
     """
 
     run: str
@@ -86,6 +88,7 @@ class Record:
     weight: Vector
     sampled: Mask
     uncounted: Digests
+    bins: Descriptions = field(default_factory=dict)
 
     @property
     def weighted(self) -> bool:
@@ -197,10 +200,14 @@ class Earlier:
             gates, Peer(host), len(new.rows), sum(brought.values()), f"{host}, in this and earlier runs"
         )
 
+    def binned(self, new: Record) -> Iterator[Record]:
+        """Yield the trainings on the same rows whose bins are known."""
+        return (old for old in self._others(new) if old.bins and not new.apart(old))
+
     def keep(self, new: Record) -> None:
         """Put a record in its place, for good."""
         path = self.folder / new.run
-        content = {"version": VERSION, "rows": new.rows.tobytes(), "columns": new.columns}
+        content = {"version": VERSION, "rows": new.rows.tobytes(), "columns": new.columns, "bins": new.bins}
         content |= {"folds": new.folds, "fold": new.fold.tobytes(), "uncounted": new.uncounted.tobytes()}
         content["weight"] = new.weight.tobytes() if (new.weight != 1).any() else b""
         content["sampled"] = new.sampled.tobytes() if new.sampled.any() else b""
@@ -223,7 +230,8 @@ class Earlier:
         weight = np.frombuffer(content.get("weight") or np.ones(len(rows)).tobytes(), np.float64)
         sampled = np.frombuffer(content.get("sampled") or bytes(len(rows)), np.bool_)
         uncounted = np.frombuffer(content.get("uncounted", b""), "<u8")
-        return Record(run, rows, content["columns"], folds, fold, weight, sampled, uncounted)
+        bins = content.get("bins", {})
+        return Record(run, rows, content["columns"], folds, fold, weight, sampled, uncounted, bins)
 
     def _others(self, new: Record) -> Iterator[Record]:
         names = sorted(path.name for path in self.folder.iterdir()) if self.folder.exists() else []

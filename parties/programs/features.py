@@ -13,6 +13,7 @@ from parties.programs.alignment import Common
 from parties.programs.fitting import Keys
 from parties.programs.limits import check_columns_count, check_values, check_width
 from parties.programs.model import Features, columns_of, numbered
+from parties.programs.precedents import check_bins
 from parties.programs.run import Run, as_it_is
 from vfl.crypto.paillier import PublicKey
 from vfl.errors import DataError
@@ -115,6 +116,7 @@ async def host_features(run: Run, common: Common, key: PublicKey) -> tuple[Featu
         check_width(run, rows, count, len(standard.names))
         return standard, {}
     bins = own_bins(run, common)
+    check_bins(run, common, bins)
     indicators = None if told else IndicatorColumns.fit(bins, columns, common.train)
     check_width(run, rows, count, len(indicators.names) if indicators else count)
     codes = bins.slots_of(columns_of(common.training))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +12,20 @@ from parties.inspection import clean_ids
 from parties.programs.alignment import Common
 from parties.programs.earlier import Earlier, Record, check_rank, with_columns
 from parties.programs.limits import check_outcome_spread, check_spread
+from parties.programs.model import columns_of
 from parties.programs.run import Run
 from vfl.arbitration import Shape
-from vfl.gates import Gates
+from vfl.gates import RARE_ROWS, Gates
 from vfl.linear import crossed
+from vfl.stats.binned import Bins
+from vfl.stats.binning import from_json
 from vfl.table.table import Table
 from vfl.table.texts import Ids
 from vfl.wire.flow import Peer
 
 Matrix = NDArray[np.float64]
+Codes = NDArray[np.int64]
+"""Each row's bin, -1 for a blank."""
 
 MOST_MORE = 120
 """Bits by which a sum over rows of a column is longer than a residual's fraction, at most."""
@@ -74,11 +80,44 @@ def keep_sampled(run: Run, common: Common, rows: int, shapes: Sequence[Shape]) -
         run.earlier.keep(_sampled(run, common, rows, shapes, run.earlier))
 
 
+def check_bins(run: Run, common: Common, bins: Bins) -> None:
+    """Ask small_bins of a host's bins beside those of earlier runs on the same rows, and keep them.
+
+    Sums over the bins of two runs tell by difference those over the rows of one bin of the one and one of the
+    other: of all such cells, where bins are intervals.
+    """
+    if run.earlier is None:
+        return
+    kept, columns = run.earlier.kept(run.id), columns_of(common.training)
+    for old in run.earlier.binned(kept):
+        for number, (name, binning) in enumerate(bins.of.items(), start=1):
+            said = old.bins.get(name)
+            if said is None or said == binning.as_json():
+                continue
+            least = _smallest_cell(binning.codes(columns[name]), from_json(said).codes(columns[name]))
+            if least < RARE_ROWS:
+                what = f"fewer than {RARE_ROWS} training rows tell its bins from those of an earlier run"
+                mend = f"it is {name!r}, {least} rows, run {old.run}: keep its bins of then;"
+                run.gates.refuse("small_bins", f"column {number}", what, mend)
+    run.earlier.keep(replace(kept, bins={name: binning.as_json() for name, binning in bins.of.items()}))
+
+
+def _smallest_cell(new: Codes, old: Codes) -> int:
+    """Return the rows of the smallest cell of two binnings, without those that are a bin of both."""
+    wide = int(old.max()) + 2
+    cells, counts = np.unique(wide * (new + 1) + old + 1, return_counts=True)
+    ours, theirs = (dict(zip(*np.unique(codes, return_counts=True), strict=True)) for codes in (new, old))
+    known = [(ours[cell // wide - 1], theirs[cell % wide - 1]) for cell in cells]
+    parts = [count for count, bins in zip(counts, known, strict=True) if count < max(bins)]
+    return int(min(parts, default=len(new)))
+
+
 def _sampled(run: Run, common: Common, rows: int, shapes: Sequence[Shape], earlier: Earlier) -> Record:
-    columns = dict(earlier.kept(run.id).columns)
+    kept = earlier.kept(run.id)
+    columns = dict(kept.columns)
     for host, shape in _brought(run, shapes):
         columns[host] = columns[host] | {f"sample of {run.id}": shape.sums}
-    return with_columns(_record(run, common, earlier, rows), columns)
+    return replace(kept, columns=columns, sampled=_record(run, common, earlier, rows).sampled)
 
 
 def _brought(run: Run, shapes: Sequence[Shape]) -> Iterator[tuple[str, Shape]]:

@@ -10,20 +10,25 @@ rank its rows; by chance alone, where its columns say nothing of labels, with an
 What stops it: nothing but the number of bins.  The gate few_rows counts columns, and bins where each is a
 column of the model (`woe_to_host: false`); small_bins asks for 50 rows a bin.  SECURITY.md says so.
 By difference: two runs on the same rows, between which a cut has moved, tell the bads of who lies between.
-No gate asks for it: small_bins looks at the bins of one run.
+The host's gate small_bins stops it where it keeps to the rows: it remembers the bins of its runs.
 Pass: the formula holds, so that a compliance officer can go by it; where n p (1 - p) >= 8 d, at most .60.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from attacked_runs import ARBITER, GUEST, HOST, KEY, PRIVATE, label_auc, report
 from numpy.typing import NDArray
+from program_runs import BANK, INSURER, job, train
 from scipy.stats import norm
 from seeded import Seeded
 
+from parties.programs.precedents import _smallest_cell
 from vfl.arbitration import Quota
+from vfl.errors import ContractError
 from vfl.features import woe
 from vfl.gates import SPREAD_PER_COLUMN, Gates
 from vfl.wire.memory import run_in_memory
@@ -78,7 +83,7 @@ def test_a_cut_that_has_moved_past_a_customer_tells_its_label() -> None:
     places = [(300, 600), *((300 + k, 600 + k) for k in range(1, 13))]
     told = np.array([bads(y, x, x[list(cuts)]) for cuts in places])
     right = np.diff(told, axis=0) == np.column_stack([y[301:313], y[601:613]])
-    report("labels of customers whom a cut has moved past", f"{right.mean():.1%}", "no defence")
+    report("labels of customers whom a cut has moved past", f"{right.mean():.1%}", "refused")
     assert right.all()
 
 
@@ -89,3 +94,29 @@ def test_ten_bins_and_then_eleven_tell_the_bads_of_ten_customers() -> None:
     between = (x > eleven[0]) & (x <= ten[0])
     assert bads(y, x, ten)[0] - bads(y, x, eleven)[0] == y[between].sum()
     assert between.sum() == 10
+
+
+def test_a_cell_that_is_a_bin_of_both_runs_tells_nothing_new() -> None:
+    old = np.repeat([-1, 0, 1], [7, 100, 200])
+    assert _smallest_cell(np.repeat([-1, 0, 1, 2], [7, 100, 80, 120]), old) == 80
+    assert _smallest_cell(np.repeat([-1, 0, 1], [7, 101, 199]), old) == 1
+    assert _smallest_cell(np.repeat([0, 1], [107, 200]), old) == 7
+
+
+def test_such_a_run_is_refused_by_the_host(tmp_path: Path) -> None:
+    """Of the same bins, and of other bins that differ by many, another run takes place."""
+    agreed = job("features: {bins: 3}\nmodel: {tolerance: 0.1}", ["few_rows"])
+    rows = INSURER.take(np.flatnonzero(np.isin(INSURER.ids, BANK.ids[BANK.split == "train"])))
+    name = "premium"
+    values = np.sort(rows.columns[name].values)
+    places = {"run 1": 100, "again": 100, "many others": 200, "one other": 101}
+    for run, place in places.items():
+        bins = {"insurer": {name: {"cuts": [float(values[place])]}}}
+        if run != "one other":
+            train(agreed, BANK, INSURER, bins, id=run, state=tmp_path)
+            continue
+        with pytest.raises(
+            ContractError, match="fewer than 50 training rows tell its bins from those of an e"
+        ) as no:
+            train(agreed, BANK, INSURER, bins, id=run, state=tmp_path)
+        assert "'premium', 1 rows, run again: keep its bins of then; allow it by name" in no.value.hint
