@@ -111,5 +111,6 @@ def _next(files: Files, *, changed: bool, compared: bool) -> Iterator[str]:
     if changed:
         others = [name for name in files.job["parties"] if name != files.name]
         sent = ", ".join(map(str, [files.job_path, *files.certificates()]))
-        yield f"send {sent} to {' and '.join(others)}, who add the certificates as you did"
+        add = "adds" if len(others) == 1 else "add"
+        yield f"send {sent} to {' and '.join(others)}, who {add} the certificates as you did"
     yield f"vfl check {files.job_path} --party {files.own_path}"
