@@ -18,14 +18,14 @@ from vfl.arbitration import Shape
 from vfl.gates import RARE_ROWS, Gates
 from vfl.linear import crossed
 from vfl.stats.binned import Bins
-from vfl.stats.binning import from_json
+from vfl.stats.binning import BLANK, UNSEEN, from_json
 from vfl.table.table import Table
 from vfl.table.texts import Ids
 from vfl.wire.flow import Peer
 
 Matrix = NDArray[np.float64]
 Codes = NDArray[np.int64]
-"""Each row's bin, -1 for a blank."""
+"""Each row's bin, BLANK and UNSEEN included."""
 
 MOST_MORE = 120
 """Bits by which a sum over rows of a column is longer than a residual's fraction, at most."""
@@ -91,9 +91,9 @@ def check_bins(run: Run, common: Common, bins: Bins) -> None:
     kept, columns = run.earlier.kept(run.id), columns_of(common.training)
     for old in run.earlier.binned(kept):
         for number, (name, binning) in enumerate(bins.of.items(), start=1):
-            said = old.bins.get(name)
-            if said is None or said == binning.as_json():
-                continue
+            said, now = old.bins.get(name), binning.as_json()
+            if said is None or said == now or ("cuts" in said) != ("cuts" in now):
+                continue  # a column that was numbers and is levels now has other values
             least = _smallest_cell(binning.codes(columns[name]), from_json(said).codes(columns[name]))
             if least < RARE_ROWS:
                 what = f"fewer than {RARE_ROWS} training rows tell its bins from those of an earlier run"
@@ -104,10 +104,11 @@ def check_bins(run: Run, common: Common, bins: Bins) -> None:
 
 def _smallest_cell(new: Codes, old: Codes) -> int:
     """Return the rows of the smallest cell of two binnings, without those that are a bin of both."""
-    wide = int(old.max()) + 2
-    cells, counts = np.unique(wide * (new + 1) + old + 1, return_counts=True)
+    low = min(BLANK, UNSEEN)
+    wide = int(old.max()) - low + 1
+    cells, counts = np.unique(wide * (new - low) + old - low, return_counts=True)
     ours, theirs = (dict(zip(*np.unique(codes, return_counts=True), strict=True)) for codes in (new, old))
-    known = [(ours[cell // wide - 1], theirs[cell % wide - 1]) for cell in cells]
+    known = [(ours[cell // wide + low], theirs[cell % wide + low]) for cell in cells]
     parts = [count for count, bins in zip(counts, known, strict=True) if count < max(bins)]
     return int(min(parts, default=len(new)))
 

@@ -16,6 +16,7 @@ Pass: the formula holds, so that a compliance officer can go by it; where n p (1
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ from vfl.arbitration import Quota
 from vfl.errors import ContractError
 from vfl.features import woe
 from vfl.gates import SPREAD_PER_COLUMN, Gates
+from vfl.stats.binning import BLANK, UNSEEN
+from vfl.table.table import Categorical
 from vfl.wire.memory import run_in_memory
 
 COLUMNS, SHARE = 20, 0.2
@@ -97,9 +100,10 @@ def test_ten_bins_and_then_eleven_tell_the_bads_of_ten_customers() -> None:
 
 
 def test_a_cell_that_is_a_bin_of_both_runs_tells_nothing_new() -> None:
-    old = np.repeat([-1, 0, 1], [7, 100, 200])
-    assert _smallest_cell(np.repeat([-1, 0, 1, 2], [7, 100, 80, 120]), old) == 80
-    assert _smallest_cell(np.repeat([-1, 0, 1], [7, 101, 199]), old) == 1
+    old = np.repeat([BLANK, 0, 1], [7, 100, 200])
+    assert _smallest_cell(np.repeat([BLANK, 0, 1, 2], [7, 100, 80, 120]), old) == 80
+    assert _smallest_cell(old, np.repeat([BLANK, UNSEEN, 0, 1], [7, 60, 40, 200])) == 40
+    assert _smallest_cell(np.repeat([BLANK, 0, 1], [7, 101, 199]), old) == 1
     assert _smallest_cell(np.repeat([0, 1], [107, 200]), old) == 7
 
 
@@ -120,3 +124,7 @@ def test_such_a_run_is_refused_by_the_host(tmp_path: Path) -> None:
         ) as no:
             train(agreed, BANK, INSURER, bins, id=run, state=tmp_path)
         assert "'premium', 1 rows, run again: keep its bins of then; allow it by name" in no.value.hint
+    texts = INSURER.columns | {
+        name: Categorical(np.array(["low", "high"], object)[(INSURER.columns[name].values > 500).astype(int)])
+    }
+    train(agreed, BANK, replace(INSURER, columns=texts), id="levels", state=tmp_path)
