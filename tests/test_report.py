@@ -9,7 +9,7 @@ from report_runs import LEDGER, a_run, a_run_of_trees, a_validated_run, page, pd
 from report_runs import points as drawn_points
 
 from parties.programs.validation import validation
-from parties.report import content, render
+from parties.report import content, plots, render
 from parties.report.stored import redrawn
 from vfl.errors import ConfigError
 from vfl.stats.metrics import evaluate
@@ -223,3 +223,10 @@ def test_a_folder_without_a_guests_training_has_no_report(tmp_path, run, said):
     with pytest.raises(ConfigError, match=re.escape(said)) as refusal:
         redrawn(tmp_path)
     assert refusal.value.hint
+
+
+@pytest.mark.parametrize("edges", [(-6.9, 2.9), (-2.0, -0.8), (2.0, 2.1)])
+def test_the_scale_of_scores_has_three_marks_however_alike_the_scores_are(edges):
+    bars = {"edges": np.linspace(*edges, 6).tolist(), "goods": [0.2] * 5, "bads": [0.2] * 5}
+    drawn = plots.scores(bars).partition("PD (scale of the log odds)")[0]
+    assert len(set(re.findall(r"<text[^>]*>([0-9.]+ %)</text>", drawn))) >= 3

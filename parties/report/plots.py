@@ -131,14 +131,21 @@ def scores(bars: Points) -> str:
         for name, colour, line in (("goods", MUTED, "-."), ("bads", JOINT, "-")):
             axes.stairs(bars[name], edges, fill=True, color=colour, alpha=0.18)
             axes.stairs(bars[name], edges, color=colour, linewidth=1.6, linestyle=line, label=name)
-        shown = [p for p in PD_TICKS if edges[0] <= np.log(p / (1 - p)) <= edges[-1]]
-        axes.set_xticks([float(np.log(p / (1 - p))) for p in shown], [f"{100 * p:g} %" for p in shown])
+        axes.set_xticks(*_pd_ticks(edges[0], edges[-1]))
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
         said = ", ".join(
             f"half of the {name} have a PD below {_median(edges, bars[name]):.1%}"
             for name in ("goods", "bads")
         )
         return _svg(axes, "scores", "Score distribution of bads and goods", said)
+
+
+def _pd_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Return log odds between two, and their PDs in words: round ones, where as many as three fit."""
+    places = [odds for p in PD_TICKS if low <= (odds := float(np.log(p / (1 - p)))) <= high]
+    if len(places) < 3:
+        places = np.linspace(low, high, 5)[1:-1].tolist()
+    return places, [f"{100 / (1 + np.exp(-odds)):.3g} %" for odds in places]
 
 
 def stability(found: Points) -> str:
