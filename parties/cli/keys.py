@@ -83,9 +83,9 @@ def rotate(job: JobArgument, party: PartyOption = None, form: FormatOption = For
     AuditLog.of(own, former).vouch(identity)
     _told(identity, files, form)
     say(
-        f"next: vfl peers add {job} {files[1]} --replace, and put both files into the own file, identity; "
-        "send the certificate and the job to the others, who do the same and compare the fingerprint by "
-        "telephone; then everybody signs the job anew: vfl approve"
+        f"next: put both files into the own file, under identity; then vfl peers add {job} {files[1]} "
+        "--replace; send the certificate and the job to the others, who add it likewise and compare the "
+        "fingerprint by telephone; then everybody signs the job anew: vfl approve"
     )
 
 
