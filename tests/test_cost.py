@@ -195,6 +195,7 @@ def test_a_check_tells_what_a_training_takes(tmp_path: Path) -> None:
     found = json.loads(done.stdout)["cost"]
     assert found["rows"] == 1000 and found["ciphertexts"] > 1000
     assert found["seconds_on_this_machine"] > 0 < found["seconds_apart"]
+    assert all(0 < disk["bytes"] < disk["free"] for disk in found["disk"].values())
     least, most = found["guess"]["seconds_apart"]
     assert least < found["seconds_apart"] < most
     text = vfl(["check", "job.yaml", "--party", "bank.yaml", "--rows", "100000000"], tmp_path).stdout
