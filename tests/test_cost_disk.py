@@ -81,6 +81,6 @@ def test_trees_keep_one_tree() -> None:
 
 def test_a_check_says_where_there_is_no_room(tmp_path: Path) -> None:
     shutil.copytree(SESSIONS / "files", tmp_path / "files")
-    done = vfl(["check", "job.yaml", "--party", "bank.yaml", "--rows", "100000000000"], tmp_path / "files")
+    done = vfl(["check", "job.yaml", "--party", "bank.yaml", "--rows", "3000000000"], tmp_path / "files")
     assert "  disk of bank: " in done.stdout
     assert "    make room in " in done.stdout and ", or the training pauses" in done.stdout
