@@ -1,5 +1,7 @@
 """The report says first, and without flattery, whether the partner helps and what the model is not for."""
 
+import re
+
 import numpy as np
 import pytest
 from report_runs import LEDGER, a_run, a_validated_run, page, some_scores, validated
@@ -88,3 +90,12 @@ def test_another_family_of_models_has_its_own_measures_and_no_bads(tmp_path):
     assert "lowers the deviance on the test rows: 0.4321 with it, 0.5432 without." in text
     for other in ("AUC", "KS", "bads", "PD", "cutoff", "Lift"):
         assert other not in text.split(), other
+
+
+def test_several_hosts_are_spoken_of_as_several(a_validated_run):
+    parties = {"bank": "guest", "insurer": "host", "lender2": "host", "telco": "host"}
+    several = a_validated_run | {"parties": parties}
+    one = re.sub(r"^insurer adds ", "insurer, lender2 and telco add ", verdict.verdict(a_validated_run))
+    assert verdict.verdict(several) == one != verdict.verdict(a_validated_run)
+    unknown = "Customers whom one of insurer, lender2 and telco does not know"
+    assert verdict.limits(several)[0].startswith(unknown)

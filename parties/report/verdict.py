@@ -32,7 +32,12 @@ def main_split(run: Run) -> str:
 def role(run: Run, wanted: str) -> str:
     """Return the names of the parties that play a role, or the role's own name."""
     names = [name for name, played in run.get("parties", {}).items() if played == wanted]
-    return ", ".join(names) or f"the {wanted}"
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:]))) or f"the {wanted}"
+
+
+def _of_hosts(run: Run, one: str, several: str) -> str:
+    """Return the words that go with one host, or with several."""
+    return several if list(run.get("parties", {}).values()).count("host") > 1 else one
 
 
 def gain(run: Run) -> Estimate | None:
@@ -69,14 +74,14 @@ def verdict(run: Run) -> str:
             "Whether the partner adds anything was not measured: there is no guest-only model to compare."
         )
     difference, low, high = measured
-    partner, split = role(run, "host"), main_split(run)
+    partner, split, adds = role(run, "host"), main_split(run), _of_hosts(run, "adds", "add")
     figures = f"AUC {difference:+.4f} on the {split} rows, 95 % interval {low:+.4f} to {high:+.4f}"
     if low > 0:
-        amount = "adds discrimination" if difference >= LITTLE_AUC else "adds little, though measurably"
-        return f"{partner} {amount}: {figures}."
+        amount = "discrimination" if difference >= LITTLE_AUC else "little, though measurably"
+        return f"{partner} {adds} {amount}: {figures}."
     if high < 0:
-        return f"{partner} makes the model worse: {figures}."
-    return f"{partner} adds nothing that these rows can show: {figures}, which includes zero."
+        return f"{partner} {_of_hosts(run, 'makes', 'make')} the model worse: {figures}."
+    return f"{partner} {adds} nothing that these rows can show: {figures}, which includes zero."
 
 
 def _deviances(run: Run) -> str:
@@ -84,9 +89,10 @@ def _deviances(run: Run) -> str:
     joint, alone = (_models(run).get(name, {}).get("deviance") for name in ("joint", "guest_only"))
     if joint is None or alone is None:
         return ""
-    said = "lowers" if joint < alone else "does not lower"
+    does, lowers, it = _of_hosts(run, "does lowers it", "do lower them").split()
+    said = lowers if joint < alone else f"{does} not lower"
     figures = (
-        f"{role(run, 'host')} {said} the deviance on the {main_split(run)} rows: {joint:.5g} with it, "
+        f"{role(run, 'host')} {said} the deviance on the {main_split(run)} rows: {joint:.5g} with {it}, "
         f"{alone:.5g} without"
     )
     if found := _lowered(run):
@@ -137,8 +143,8 @@ def limits(run: Run) -> list[str]:
     guest, host = role(run, "guest"), role(run, "host")
     known = f"{_count(run['intersection'])} " if "intersection" in run else ""
     said = [
-        f"Customers whom {host} does not know: the model was fitted on the {known}common customers, and "
-        f"needs {host} for every score.",
+        f"Customers whom {_of_hosts(run, '', 'one of ')}{host} does not know: the model was fitted on the "
+        f"{known}common customers, and needs {host} for every score.",
         f"Customers of a kind that {guest} has not accepted so far: their outcomes are not in the data, and "
         "nothing here corrects for that.",
         "Reasons that name a partner's columns: they are one group to the other parties, unless the "
