@@ -184,13 +184,13 @@ class Journal:
     def _store(self, peer: str, number: int, message: bytes, fresh: list[tuple[int, bytes]]) -> None:
         rows = [(n, self._sealed("draws", str(n), drawn)) for n, drawn in fresh]
         self._base.executemany("INSERT INTO draws VALUES (?, ?)", rows)
-        sealed: bytes | None = self._sealed("sent", f"{peer}/{number}", message)
-        if sealed is not None and len(sealed) >= LARGE:
+        sealed = self._sealed("sent", f"{peer}/{number}", message)
+        large = len(sealed) >= LARGE
+        if large:
             self._parcels.drop(self.needless())
             self._parcels.write(peer, number, sealed)
-            sealed = None
         # The row of a parcel stays until a checkpoint of ours: it says that the message was made.
-        self._base.execute("INSERT INTO sent VALUES (?, ?, ?)", (peer, number, sealed))
+        self._base.execute("INSERT INTO sent VALUES (?, ?, ?)", (peer, number, None if large else sealed))
 
     def stored(self, peer: str, number: int) -> Iterator[bytes]:
         """Yield the messages to a peer from this number on."""

@@ -23,14 +23,9 @@ class Parcels:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._there: dict[str, set[int]] = {}
-        for path in folder.glob(f"*{_ENDING}"):
-            peer, _, number = path.name.removesuffix(_ENDING).rpartition(".")
-            self._of(peer).add(int(number))
 
     def write(self, peer: str, number: int, sealed: bytes) -> None:
         """Return once a parcel is on disk, its name as well."""
-        self._of(peer).add(number)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         with os.fdopen(os.open(self._path(peer, number), flags, 0o600), "wb") as file:
             file.write(sealed)
@@ -49,17 +44,18 @@ class Parcels:
 
     def drop(self, ends: dict[str, int]) -> None:
         """Delete the parcels of each peer that are before its end."""
-        for peer, end in ends.items():
-            for number in sorted(n for n in self._of(peer) if n < end):
-                self._path(peer, number).unlink(missing_ok=True)
-                self._of(peer).remove(number)
+        for path in self._all():
+            peer, _, number = path.stem.rpartition(".")
+            if int(number) < ends.get(peer, 0):
+                path.unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Delete them all."""
-        self.drop({peer: max(numbers) + 1 for peer, numbers in self._there.items() if numbers})
+        for path in self._all():
+            path.unlink(missing_ok=True)
 
-    def _of(self, peer: str) -> set[int]:
-        return self._there.setdefault(peer, set())
+    def _all(self) -> list[Path]:
+        return list(self._folder.glob(f"*{_ENDING}"))
 
     def _path(self, peer: str, number: int) -> Path:
         return self._folder / f"{peer}.{number}{_ENDING}"
