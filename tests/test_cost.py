@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from program_runs import BANK, INSURER, job, train
+from cost_runs import GATES, OF_EACH_KIND, REGRESSION, TREES, trained
+from program_runs import BANK, INSURER, job
 from test_cli import SESSIONS, vfl
 
 from parties.cost.descent import Outlook
-from parties.cost.estimate import cost, model_of, shape_of
+from parties.cost.estimate import cost, model_of
 from parties.cost.phase import Link
 from parties.cost.phases import phases
 from parties.cost.probe import probe
-from parties.cost.shape import Columns, Forest, Regression, Shape
+from parties.cost.shape import Regression, Shape
 from parties.cost.strength import strength
 from parties.cost.work import Rates, Work
-from parties.inspection import described
 from psi.group.sodium import Sodium
 from vfl.crypto.modular.gmp import Gmp
 
@@ -27,33 +27,13 @@ OPERATIONS = [f.name for f in fields(Rates)]
 SECOND = Rates(**dict.fromkeys(OPERATIONS, 1.0))
 FREE = Link(bytes_per_second=1e18, round_trip=0.0)
 
-REGRESSION = Shape(1200, 1000, 800, Columns(5, 10), (Columns(4, 8),), Regression((2, 4, 6)))
-TREES = replace(REGRESSION, model=Forest(10, 4))
 
-GATES = ["small_bins", "few_rows", "few_events", "many_leaves"]
-
-
-@pytest.mark.parametrize(
-    "sections",
-    [
-        "features: {bins: 3}\nmodel: {tolerance: 0.05}",
-        "model: {kind: trees, n_estimators: 3, max_depth: 3, first_tree: all, max_bin: 8}",
-        "model: {kind: trees, n_estimators: 3, max_depth: 3, first_tree: all, max_bin: 8, node_rows: hidden}",
-    ],
-    ids=["regression", "trees", "hidden"],
-)
+@OF_EACH_KIND
 def test_the_ciphertexts_foretold_are_those_that_a_run_sends(sections: str) -> None:
-    agreed = job(sections, GATES)
-    bank, _, told = train(agreed, BANK, INSURER)
+    shape, told = trained(sections)
     entries = [entry for ledger in told.ledgers.values() for entry in ledger.as_json()]
     sealed = [e["sealed_values"] for e in entries if e["phase"] != "ecdh" and e["message"] != "DecryptedSums"]
     sent = sum(entry["bytes"] for entry in entries)
-    tables = {"bank": described(agreed, BANK), "insurer": described(agreed, INSURER)}
-    found = [{"party": name, "train": table} for name, table in tables.items()]
-    shape = shape_of(agreed, found, bank.facts["rows"]["train"])
-    assert shape is not None
-    if isinstance(shape.model, Regression):
-        shape = replace(shape, model=replace(shape.model, degrees=tuple(bank.facts["degrees"])))
     expected = list(phases(shape))
     assert sum(p.ciphertexts for p in expected) == pytest.approx(sum(sealed), rel=0.03)
     assert sum(p.sent for p in expected) == pytest.approx(sent, rel=0.05)

@@ -8,14 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from program_runs import BANK, INSURER, job, train
+from cost_runs import OF_EACH_KIND, REGRESSION, TREES, trained
 from test_cli import SESSIONS, vfl
-from test_cost import GATES, REGRESSION, TREES
 
 from parties.cost.disk import LOG, kept
-from parties.cost.estimate import shape_of
 from parties.cost.shape import Columns, CrossValidation, Forest, Regression
-from parties.inspection import described
 from vfl.linear.logistic import Verdict
 from vfl.trees.boosting import TREE, Next
 from vfl.wire.codec import encode
@@ -35,24 +32,9 @@ def most_between_checkpoints(told: Transcript, party: str) -> int:
     return max(sent.values())
 
 
-@pytest.mark.parametrize(
-    "sections",
-    [
-        "features: {bins: 3}\nmodel: {tolerance: 0.05}",
-        "model: {kind: trees, n_estimators: 3, max_depth: 3, first_tree: all, max_bin: 8}",
-        "model: {kind: trees, n_estimators: 3, max_depth: 3, first_tree: all, max_bin: 8, node_rows: hidden}",
-    ],
-    ids=["regression", "trees", "hidden"],
-)
+@OF_EACH_KIND
 def test_the_disk_foretold_is_what_a_run_sends_between_two_checkpoints(sections: str) -> None:
-    agreed = job(sections, GATES)
-    bank, _, told = train(agreed, BANK, INSURER)
-    tables = {"bank": described(agreed, BANK), "insurer": described(agreed, INSURER)}
-    found = [{"party": name, "train": table} for name, table in tables.items()]
-    shape = shape_of(agreed, found, bank.facts["rows"]["train"])
-    assert shape is not None
-    if isinstance(shape.model, Regression):
-        shape = replace(shape, model=replace(shape.model, degrees=tuple(bank.facts["degrees"])))
+    shape, told = trained(sections)
     foretold = kept(shape)
     assert foretold.guest == pytest.approx(most_between_checkpoints(told, "bank"), rel=0.1)
     assert foretold.host == pytest.approx(most_between_checkpoints(told, "insurer"), rel=0.2)
