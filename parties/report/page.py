@@ -129,7 +129,7 @@ def signed(value: Any, digits: int = 4) -> str:
 
 def count(value: Any) -> str:
     """Return an integer with its thousands apart, a dash for none."""
-    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else UNKNOWN
+    return verdict.count(value) if isinstance(value, int) else UNKNOWN
 
 
 def percent(value: Any, digits: int = 2) -> str:

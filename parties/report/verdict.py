@@ -118,9 +118,9 @@ def consequence(run: Run) -> str:
     total = found["both_refuse"]["rows"] + found["swapped_out"]["rows"] + joint["rows"]
     return (
         f"Approving {_percent(joint['rows'] / total, 0)} of these customers, {role(run, 'guest')} would have "
-        f"{_count(joint['bads'])} bads among them with the joint model ({_percent(joint['rate'])}) and "
-        f"{_count(alone['bads'])} with its own ({_percent(alone['rate'])}); the models disagree on "
-        f"{_count(2 * swapped['rows'])} customers."
+        f"{count(joint['bads'])} bads among them with the joint model ({_percent(joint['rate'])}) and "
+        f"{count(alone['bads'])} with its own ({_percent(alone['rate'])}); the models disagree on "
+        f"{count(2 * swapped['rows'])} customers."
     )
 
 
@@ -141,7 +141,7 @@ def headline(run: Run) -> list[dict[str, Any]]:
 def limits(run: Run) -> list[str]:
     """Return what the model must not be used for, and what was not looked at."""
     guest, host = role(run, "guest"), role(run, "host")
-    known = f"{_count(run['intersection'])} " if "intersection" in run else ""
+    known = f"{count(run['intersection'])} " if "intersection" in run else ""
     said = [
         f"Customers whom {_of_hosts(run, '', 'one of ')}{host} does not know: the model was fitted on the "
         f"{known}common customers, and needs {host} for every score.",
@@ -220,7 +220,8 @@ def _intervals(run: Run) -> Mapping[str, Mapping[str, tuple[float, float]]]:
     return found
 
 
-def _count(value: int) -> str:
+def count(value: int) -> str:
+    """Return an integer with its thousands apart."""
     return f"{value:,}".replace(",", "\u202f")
 
 
