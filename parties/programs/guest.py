@@ -60,11 +60,11 @@ def train(
             warm.check_model(job, out / MODEL)
         load_kernels(party, ids=True)
         id = resumed or secrets.token_hex(8)
+        inputs = lasting.inputs(party, table)
         if resumed:
-            journal = lasting.found(contacts, out, id, lasting.inputs(party, table))
+            journal = lasting.found(contacts, out, id, inputs)
         else:
             Mandate(job, party, id, "train").own_document()
-            inputs = lasting.inputs(party, table)
             journal = lasting.begin(contacts, out, id, inputs, contacts.absent())
         absent = lasting.absent_from(journal)
         with lasting.alone(journal):
