@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from program_runs import party
 
-from parties.programs.earlier import Earlier, Record, with_columns
+from parties.programs.earlier import Earlier, Record
 from vfl.errors import ConfigError, ContractError
 from vfl.gates import RARE_ROWS, Gates
 from vfl.stats.folds import folds_of
@@ -128,7 +128,7 @@ def test_a_run_that_is_resumed_is_not_compared_with_itself(earlier: Earlier) -> 
 
 def brought(earlier: Earlier, run: str, rows: NDArray[np.int64], **columns: int) -> Record:
     """Return the record of a run to which the insurer brought columns, by mark."""
-    return with_columns(earlier.record(run, IDS[rows], Y[rows]), {"insurer": columns})
+    return replace(earlier.record(run, IDS[rows], Y[rows]), columns={"insurer": columns})
 
 
 def test_all_columns_that_a_host_has_ever_brought_against_the_same_labels_count(earlier: Earlier) -> None:

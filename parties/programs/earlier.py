@@ -32,7 +32,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import product
 from math import gcd
 from pathlib import Path
@@ -245,11 +245,6 @@ class Earlier:
         if not path.exists():
             _write(path, secrets.token_bytes(32))
         return HKDF(SHA256(), 32, None, purpose).derive(path.read_bytes())
-
-
-def with_columns(record: Record, columns: Columns) -> Record:
-    """Return a training's record with what each host brought."""
-    return replace(record, columns=columns)
 
 
 def _apart(mine: Part, theirs: Part) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from parties.inspection import clean_ids
 from parties.programs.alignment import Common
-from parties.programs.earlier import Earlier, Record, check_rank, with_columns
+from parties.programs.earlier import Earlier, Record, check_rank
 from parties.programs.limits import check_outcome_spread, check_spread
 from parties.programs.model import columns_of
 from parties.programs.run import Run
@@ -57,27 +57,38 @@ def check_hosts_shape(run: Run, common: Common, host: Peer, shape: Shape, mark: 
     columns = {_under_weights(run, common, earlier, mark): shape.sums}
     if kept.folds > 1:
         columns = {f"{mark} in {kept.folds} folds": kept.folds * shape.sums}
-    record = with_columns(kept, kept.columns | {host.name: columns})
+    record = replace(kept, columns=kept.columns | {host.name: columns})
     earlier.check_columns(record, host.name, run.gates)
     earlier.keep(record)
 
 
-def check_sampled(run: Run, common: Common, rows: int, shapes: Sequence[Shape], gates: Gates) -> None:
-    """Ask nearly_same_rows of a sample, and few_rows of the hosts' columns once more.
+def with_sample(run: Run, common: Common, rows: int, shapes: Sequence[Shape] = ()) -> Record | None:
+    """Return the record of a run whose first gradients are of so many rows, None where none are kept.
 
-    Sums over it are others than over all rows.  `shapes`: of the hosts' gradients, none at a host.
+    Sums over a sample are others than over all rows, and so count as further columns of the hosts.
+    `shapes`: of the hosts' gradients, none at a host.
     """
-    if run.earlier:
-        record = _sampled(run, common, rows, shapes, run.earlier)
+    if run.earlier is None:
+        return None
+    kept = run.earlier.kept(run.id)
+    columns = dict(kept.columns)
+    for host, shape in zip(run.hosts if shapes else (), shapes, strict=True):
+        columns[host.name] = columns[host.name] | {f"sample of {run.id}": shape.sums}
+    return replace(kept, columns=columns, sampled=_record(run, common, run.earlier, rows).sampled)
+
+
+def check_sampled(run: Run, record: Record | None, gates: Gates) -> None:
+    """Ask nearly_same_rows of a sample, and few_rows of the hosts' columns once more."""
+    if run.earlier and record:
         run.earlier.check_rows(record, gates)
-        for host, _ in _brought(run, shapes):
+        for host in record.columns:
             run.earlier.check_columns(record, host, gates)
 
 
-def keep_sampled(run: Run, common: Common, rows: int, shapes: Sequence[Shape]) -> None:
+def keep_sampled(run: Run, record: Record | None) -> None:
     """Keep which rows are the sample, and count the columns of sums over it towards later runs' few_rows."""
-    if run.earlier:
-        run.earlier.keep(_sampled(run, common, rows, shapes, run.earlier))
+    if run.earlier and record:
+        run.earlier.keep(record)
 
 
 def check_bins(run: Run, common: Common, bins: Bins) -> None:
@@ -89,9 +100,10 @@ def check_bins(run: Run, common: Common, bins: Bins) -> None:
     if run.earlier is None:
         return
     kept, columns = run.earlier.kept(run.id), columns_of(common.training)
+    told = {name: binning.as_json() for name, binning in bins.of.items()}
     for old in run.earlier.binned(kept):
         for number, (name, binning) in enumerate(bins.of.items(), start=1):
-            said, now = old.bins.get(name), binning.as_json()
+            said, now = old.bins.get(name), told[name]
             if said is None or said == now or ("cuts" in said) != ("cuts" in now):
                 continue  # a column that was numbers and is levels now has other values
             least = _smallest_cell(binning.codes(columns[name]), from_json(said).codes(columns[name]))
@@ -99,31 +111,16 @@ def check_bins(run: Run, common: Common, bins: Bins) -> None:
                 what = f"fewer than {RARE_ROWS} training rows tell its bins from those of an earlier run"
                 mend = f"it is {name!r}, {least} rows, run {old.run}: keep its bins of then;"
                 run.gates.refuse("small_bins", f"column {number}", what, mend)
-    run.earlier.keep(replace(kept, bins={name: binning.as_json() for name, binning in bins.of.items()}))
+    run.earlier.keep(replace(kept, bins=told))
 
 
 def _smallest_cell(new: Codes, old: Codes) -> int:
     """Return the rows of the smallest cell of two binnings, without those that are a bin of both."""
     low = min(BLANK, UNSEEN)
-    wide = int(old.max()) - low + 1
-    cells, counts = np.unique(wide * (new - low) + old - low, return_counts=True)
-    ours, theirs = (dict(zip(*np.unique(codes, return_counts=True), strict=True)) for codes in (new, old))
-    known = [(ours[cell // wide + low], theirs[cell % wide + low]) for cell in cells]
-    parts = [count for count, bins in zip(counts, known, strict=True) if count < max(bins)]
-    return int(min(parts, default=len(new)))
-
-
-def _sampled(run: Run, common: Common, rows: int, shapes: Sequence[Shape], earlier: Earlier) -> Record:
-    kept = earlier.kept(run.id)
-    columns = dict(kept.columns)
-    for host, shape in _brought(run, shapes):
-        columns[host] = columns[host] | {f"sample of {run.id}": shape.sums}
-    return replace(kept, columns=columns, sampled=_record(run, common, earlier, rows).sampled)
-
-
-def _brought(run: Run, shapes: Sequence[Shape]) -> Iterator[tuple[str, Shape]]:
-    """Return each host's name and its gradient's shape, nothing at a host."""
-    return zip((host.name for host in run.hosts), shapes, strict=True) if shapes else iter(())
+    cells = np.zeros((int(new.max()) - low + 1, int(old.max()) - low + 1), np.int64)
+    np.add.at(cells, (new - low, old - low), 1)
+    largest = np.maximum(cells.sum(axis=1, keepdims=True), cells.sum(axis=0))
+    return int(cells[(cells > 0) & (cells < largest)].min(initial=len(new)))
 
 
 def check_guests_shape(run: Run, common: Common, guest: Peer, shape: Shape, mark: int) -> None:

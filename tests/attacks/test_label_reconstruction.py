@@ -15,6 +15,7 @@ and no more than a regression on these columns where they do.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from scipy.special import expit
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
-from parties.programs.earlier import Earlier, with_columns
+from parties.programs.earlier import Earlier
 from vfl.errors import ContractError
 from vfl.gates import SPREAD_PER_COLUMN, Gates
 from vfl.linear.logistic import Rules
@@ -130,7 +131,7 @@ def test_new_columns_in_every_run_give_all_labels_away_and_are_refused_from_the_
     refused = []
     for k, people in enumerate(runs):
         columns = {"host": {str(earlier.mark(ids, people.theirs)): 12}}
-        record = with_columns(earlier.record(f"run {k}", ids, many.y), columns)
+        record = replace(earlier.record(f"run {k}", ids, many.y), columns=columns)
         try:
             earlier.check_columns(record, "host", Gates(frozenset()))
             earlier.keep(record)
